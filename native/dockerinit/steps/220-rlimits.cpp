@@ -1,0 +1,62 @@
+// init.rlimits: resource limits of the program (ours; Docker 1.2.0 had none per container).
+#include <sys/resource.h>
+
+#include <iterator>
+
+#include "../steps.hpp"
+
+namespace dockerinit {
+namespace {
+
+struct Named {
+  const char* name;
+  int resource;
+};
+
+constexpr Named kLimits[] = {{"RLIMIT_AS", RLIMIT_AS},
+                             {"RLIMIT_CORE", RLIMIT_CORE},
+                             {"RLIMIT_CPU", RLIMIT_CPU},
+                             {"RLIMIT_DATA", RLIMIT_DATA},
+                             {"RLIMIT_FSIZE", RLIMIT_FSIZE},
+                             {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+                             {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+                             {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
+                             {"RLIMIT_NICE", RLIMIT_NICE},
+                             {"RLIMIT_NOFILE", RLIMIT_NOFILE},
+                             {"RLIMIT_NPROC", RLIMIT_NPROC},
+                             {"RLIMIT_RSS", RLIMIT_RSS},
+                             {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
+                             {"RLIMIT_RTTIME", RLIMIT_RTTIME},
+                             {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+                             {"RLIMIT_STACK", RLIMIT_STACK}};
+
+// Root may lack CAP_SYS_RESOURCE (it does in many virtual machines): then the host's hard limit is the
+// ceiling.
+Status set_limit(Init& init, const Rlimit& limit) {
+  const Named* known = nullptr;
+  for (const Named& each : kLimits) {
+    if (limit.type == each.name) known = &each;
+  }
+  if (known == nullptr) return refuse("", {}, EINVAL, "unknown limit " + limit.type);
+  auto done = init.kernel.prlimit(known->resource, known->name, {limit.soft, limit.hard});
+  if (done) return done;
+  std::string detail =
+      "cannot set " + limit.type + " to " + std::to_string(limit.soft) + ":" + std::to_string(limit.hard);
+  if (done.error() == EPERM) detail += ": it is above the host's hard limit";
+  if (done.error() == EINVAL) detail += ": the soft limit is above the hard one";
+  return done.because(detail);
+}
+
+}  // namespace
+
+// Before the capabilities go: raising a hard limit needs one. After the mounts: init itself must not run into
+// them.
+Status rlimits(Init& init) {
+  for (const Rlimit& limit : init.config.rlimits) {
+    if (auto done = set_limit(init, limit); !done) return done;
+  }
+  init.note("limits", static_cast<int64_t>(init.config.rlimits.size()));
+  return Done{};
+}
+
+}  // namespace dockerinit

@@ -1,0 +1,276 @@
+/**
+ * The options of the command line: which there are, and what they ask for. `run` and `create` share all of it. Commander
+ * only collects the texts; they are parsed here, so that every refusal has the same shape.
+ */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import {
+  EMPTY_CONFIG,
+  EMPTY_HOST_CONFIG,
+  type Config,
+  type CreateRequest,
+  type HostConfig,
+} from '../daemon/model.ts';
+import { DEFAULT_ROOT } from '../daemon/place.ts';
+import { TsDockError } from '../engine/failure.ts';
+import { environmentOf } from './environment.ts';
+import * as value from './option-values.ts';
+
+/** What commander collects for `run` and `create`; texts as the user wrote them. */
+export interface ContainerOptions {
+  readonly name?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly volume?: readonly string[];
+  readonly memory?: string;
+  readonly memorySwap?: string;
+  readonly cpuShares?: string;
+  readonly cpus?: string;
+  readonly cpusetCpus?: string;
+  readonly pidsLimit?: string;
+  readonly deviceReadIops?: readonly string[];
+  readonly deviceWriteIops?: readonly string[];
+  readonly entrypoint?: string;
+  readonly net?: string;
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly readOnly?: boolean;
+  readonly interactive?: boolean;
+  readonly rm?: boolean;
+}
+
+/** What commander collects of the options that are ts-dock's own. */
+export interface DebuggerOptions {
+  readonly step?: boolean;
+  readonly break?: readonly string[];
+  readonly fail?: readonly string[];
+  readonly dump?: string;
+  readonly trace?: boolean;
+  readonly stepCommands?: string;
+  readonly showEnv?: boolean;
+}
+
+/** How a run is to be watched. Patterns and failpoints are checked by the engine, against the steps of the flow. */
+export interface Watching {
+  readonly step: boolean;
+  readonly breakpoints: readonly string[];
+  readonly failpoints: readonly string[];
+  /** Absolute; undefined: no dump. */
+  readonly dump: string | undefined;
+  readonly trace: boolean;
+  /** Absolute; undefined: commands come from the terminal or from standard input. */
+  readonly commandFile: string | undefined;
+  /** Values of environment variables are shown and dumped. */
+  readonly showEnv: boolean;
+  /** Somebody may stop this run. */
+  readonly stops: boolean;
+}
+
+const all = (text: string, before: string[] = []): string[] => [...before, text];
+
+/** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
+export function addContainerFlags(command: Command): Command {
+  return command
+    .helpOption('--help', 'show this help')
+    .passThroughOptions()
+    .optionsGroup('What runs:')
+    .option('--name <name>', 'name of the container; without it, one is drawn')
+    .option(
+      '-e, --env <name=value>',
+      'set a variable; NAME alone takes the value from here (repeatable)',
+      all,
+    )
+    .option('--env-file <file>', 'set the variables of a file, one a line (repeatable)', all)
+    .option('-w, --workdir <path>', 'working directory in the container')
+    .option('-u, --user <user[:group]>', 'run as this user, by name or number')
+    .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
+    .option('-i, --interactive', 'pass standard input on to the container')
+    .optionsGroup('What it sees:')
+    .option(
+      '-v, --volume <src:dst[:ro]>',
+      'show a directory or file of the host in the container (repeatable)',
+      all,
+    )
+    .option('--read-only', 'make the root filesystem read-only')
+    .option('--cap-add <name>', 'keep this capability too (repeatable; ALL)', all)
+    .option('--cap-drop <name>', 'take this capability away (repeatable; ALL)', all)
+    .optionsGroup('Network:')
+    .option('--net <mode>', 'bridge (default), none or host')
+    .option('-h, --hostname <name>', 'host name of the container')
+    .option('--dns <address>', 'name server (repeatable)', all)
+    .option('--dns-search <domain>', 'search domain; . for none (repeatable)', all)
+    .optionsGroup('Limits:')
+    .option('-m, --memory <size>', 'memory: 64m, 1g')
+    .option('--memory-swap <size>', 'memory and swap together; -1 for no limit on swap')
+    .option('-c, --cpu-shares <weight>', 'weight among those that want the CPU; 1024 is the usual')
+    .option('--cpus <number>', 'how many CPUs it may use up: 1.5')
+    .option('--cpuset-cpus <list>', 'which CPUs it may run on: 0-2,4')
+    .option('--pids-limit <number>', 'how many processes and threads; -1 for no limit')
+    .option('--device-read-iops <path:rate>', 'reads per second from a block device (repeatable)', all)
+    .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
+}
+
+/** For `run` only: the container goes after its exit. */
+export function addRemoveFlag(command: Command): Command {
+  return command.optionsGroup('What runs:').option('--rm', 'remove the container after its exit');
+}
+
+export function addDebuggerFlags(command: Command): Command {
+  return command
+    .optionsGroup('Stepping:')
+    .option('--step', 'stop before each step')
+    .option('--break <step>', 'stop first at STEP, STEP:after or start.* (repeatable)', all)
+    .option('--step-commands <file>', 'take the commands of the stepper from a file, one a line')
+    .option('--dump <folder>', 'write what the kernel says, before and after each step')
+    .option('--trace', 'print the tree of steps with their times at the end')
+    .option('--show-env', 'show the values of environment variables too')
+    .option(
+      '--fail <step=action>',
+      'let a step fail: STEP[:before|:after]=error|kill|delay(MS) (repeatable)',
+      all,
+    );
+}
+
+export function addRootFlag(command: Command): Command {
+  return command.option('--root <folder>', `where ts-dock keeps its things (TS_DOCK_ROOT; ${DEFAULT_ROOT})`);
+}
+
+export function addJsonFlag(command: Command): Command {
+  return command.option('--json', 'as JSON, for programs');
+}
+
+/** The root: `--root`, else TS_DOCK_ROOT, else Docker's place with our name. Names on the host depend on it, so it is one spelling. */
+export function rootOf(
+  option: string | undefined,
+  ours: Readonly<Record<string, string | undefined>>,
+): string {
+  const wanted = option ?? ours['TS_DOCK_ROOT'] ?? '';
+  if (option === '') throw value.expected('--root', 'a folder', option);
+  const root = wanted === '' ? DEFAULT_ROOT : resolve(wanted);
+  // Overlay options are separated by commas and colons, mountinfo by blanks: a root with one of them would mount something else.
+  if (root === '/' || /[\s:,\\"]/.test(root))
+    throw value.expected(
+      '--root',
+      'a folder other than / without blanks, commas, colons, quotes or backslashes',
+      wanted,
+    );
+  return root;
+}
+
+export function watchingOf(options: DebuggerOptions): Watching {
+  const path = (option: string, text: string | undefined): string | undefined => {
+    if (text === '') throw value.expected(option, 'a path', text);
+    return text === undefined ? undefined : resolve(text);
+  };
+  return {
+    step: options.step === true,
+    breakpoints: options.break ?? [],
+    failpoints: options.fail ?? [],
+    dump: path('--dump', options.dump),
+    trace: options.trace === true,
+    commandFile: path('--step-commands', options.stepCommands),
+    showEnv: options.showEnv === true,
+    stops: options.step === true || (options.break ?? []).length > 0,
+  };
+}
+
+/** What surrounds the command line. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readFile(path: string): string;
+}
+
+/** What `run` and `create` were asked for. Throws `bad-usage`; asks the system for nothing but `--env-file`. */
+export function requestOf(
+  image: string,
+  command: readonly string[],
+  options: ContainerOptions,
+  around: Surroundings,
+): CreateRequest {
+  if (image === '') throw value.expected('IMAGE', 'the name of an image', image);
+  const config = configOf(image, command, options, around);
+  const hostConfig = hostConfigOf(options);
+  if (options.hostname !== undefined && hostConfig.NetworkMode === 'host') {
+    throw new TsDockError('bad-usage', 'cannot use --hostname together with --net host', {
+      means: 'With --net host the container has the network, and the host name, of the host.',
+      remedy: 'Leave one of the two away.',
+    });
+  }
+  const name = options.name === undefined ? '' : value.containerName('--name', options.name);
+  return { image, name, config, hostConfig };
+}
+
+function configOf(
+  image: string,
+  command: readonly string[],
+  options: ContainerOptions,
+  around: Surroundings,
+): Config {
+  const { memory, memorySwap, cpuShares, cpusetCpus, entrypoint } = options;
+  const stdin = options.interactive === true;
+  return {
+    ...EMPTY_CONFIG,
+    ...(options.hostname === undefined ? {} : value.hostname('--hostname', options.hostname)),
+    User: options.user === undefined ? '' : value.user('--user', options.user),
+    ...memoryOf(memory, memorySwap),
+    CpuShares: cpuShares === undefined ? 0 : value.wholeNumber('--cpu-shares', cpuShares, 0, 262144),
+    Cpuset: cpusetCpus === undefined ? '' : value.cpuset('--cpuset-cpus', cpusetCpus),
+    AttachStdin: stdin,
+    OpenStdin: stdin,
+    StdinOnce: stdin,
+    Env: environmentOf({ env: options.env ?? [], envFile: options.envFile ?? [] }, around.env, (path) =>
+      around.readFile(path),
+    ),
+    Cmd: command.length === 0 ? null : [...command],
+    Image: image,
+    WorkingDir: options.workdir === undefined ? '' : value.workdir('--workdir', options.workdir),
+    Entrypoint: entrypoint === undefined ? null : entrypoint === '' ? [] : [entrypoint],
+  };
+}
+
+function memoryOf(
+  memory: string | undefined,
+  swap: string | undefined,
+): Pick<Config, 'Memory' | 'MemorySwap'> {
+  const Memory = memory === undefined ? 0 : value.bytes('--memory', memory);
+  const MemorySwap = swap === undefined ? 0 : value.bytesOrUnlimited('--memory-swap', swap);
+  if (MemorySwap > 0 && Memory === 0)
+    throw value.expected('--memory-swap', 'given together with --memory', swap ?? '');
+  if (MemorySwap > 0 && MemorySwap < Memory) {
+    throw value.expected(
+      '--memory-swap',
+      `memory and swap together, so at least --memory (${Memory} bytes)`,
+      swap ?? '',
+    );
+  }
+  return { Memory, MemorySwap };
+}
+
+function hostConfigOf(options: ContainerOptions): HostConfig {
+  const { cpus, pidsLimit, net } = options;
+  const pids = pidsLimit === undefined ? 0 : value.wholeNumber('--pids-limit', pidsLimit, -1);
+  return {
+    ...EMPTY_HOST_CONFIG,
+    Binds: value.binds('--volume', options.volume ?? []),
+    Dns: (options.dns ?? []).map((text) => value.ipAddress('--dns', text)),
+    DnsSearch: (options.dnsSearch ?? []).map((text) => value.searchDomain('--dns-search', text)),
+    NetworkMode: net === undefined ? 'bridge' : value.networkMode('--net', net),
+    CapAdd: (options.capAdd ?? []).map((text) => value.capability('--cap-add', text)),
+    CapDrop: (options.capDrop ?? []).map((text) => value.capability('--cap-drop', text)),
+    ReadonlyRootfs: options.readOnly === true,
+    NanoCpus: cpus === undefined ? 0 : value.nanoCpus('--cpus', cpus),
+    PidsLimit: Math.max(0, pids),
+    BlkioDeviceReadIOps: (options.deviceReadIops ?? []).map((text) =>
+      value.deviceRate('--device-read-iops', text),
+    ),
+    BlkioDeviceWriteIOps: (options.deviceWriteIops ?? []).map((text) =>
+      value.deviceRate('--device-write-iops', text),
+    ),
+    AutoRemove: options.rm === true,
+  };
+}

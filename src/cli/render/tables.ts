@@ -1,0 +1,64 @@
+/** Tables: aligned columns under a heading, as wide as what stands in them. Beside each stands `--json`. */
+import type { ListedImage } from '../../daemon/inspect.ts';
+import type { Container } from '../../daemon/model.ts';
+import type { StepInfo } from '../../engine/frontend.ts';
+import { ago, bytesText } from './units.ts';
+import type { Style } from './style.ts';
+import { clean, padTo, widthOf } from './text.ts';
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[], { paint }: Style): string {
+  // Names and commands come from images and from whoever made the container.
+  const safe = rows.map((row) => row.map(clean));
+  const widths = heads.map((head, i) => Math.max(head.length, ...safe.map((row) => widthOf(row[i] ?? ''))));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) => padTo(cell, widths[i] ?? 0))
+      .join('   ')
+      .trimEnd();
+  return [paint.bold(line(heads)), ...safe.map(line)].join('\n');
+}
+
+export function stepsTable(infos: readonly StepInfo[], style: Style): string {
+  return table(
+    ['', 'STEP', 'WHO', 'TITLE'],
+    infos.map(({ id, actor, title }, i) => [(i + 1).toString(), id, actor, title]),
+    style,
+  );
+}
+
+export function containersTable(containers: readonly Container[], whole: boolean, style: Style): string {
+  const cut = (text: string, most: number): string =>
+    whole || text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+  return table(
+    ['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'],
+    containers.map(({ ID, Config, Image, Path, Args, Created, State, Name }) => [
+      whole ? ID : ID.slice(0, 12),
+      Config.Image || Image.slice(0, 12),
+      `"${cut([Path, ...Args].join(' '), 20)}"`,
+      ago(Created),
+      statusOf(State),
+      Name.slice(1),
+    ]),
+    style,
+  );
+}
+
+function statusOf({ Running, ExitCode, StartedAt, FinishedAt }: Container['State']): string {
+  if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}`;
+  return StartedAt.startsWith('0001') ? 'Created' : `Exited (${ExitCode.toString()}) ${ago(FinishedAt)}`;
+}
+
+export function imagesTable(images: readonly ListedImage[], style: Style): string {
+  return table(
+    ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'LAYERS', 'SIZE'],
+    images.map(({ repository, tag, id, created, layers, size }) => [
+      repository,
+      tag,
+      id.slice(0, 12),
+      ago(created),
+      layers.toString(),
+      bytesText(size),
+    ]),
+    style,
+  );
+}

@@ -1,0 +1,95 @@
+/** Which front end a run gets: a person at a terminal, a script, or nobody. */
+import { createRequire } from 'node:module';
+import type { ReadStream, WriteStream } from 'node:tty';
+import { TsDockError } from '../../engine/failure.ts';
+import type { FrontEnd } from '../../engine/frontend.ts';
+import { refusedWith } from '../../kernel/calls.ts';
+import { AT_FDCWD, O } from '../../kernel/flags.ts';
+import type { Cli } from '../cli.ts';
+import type { Watching } from '../options.ts';
+import { InteractiveFrontEnd } from './interactive.ts';
+import { Narrator } from './narrator.ts';
+import { linesFrom, linesOf, type Lines } from './lines.ts';
+import { ScriptedFrontEnd } from './scripted.ts';
+
+/** @param interactive - standard input is the container's (`-i`) */
+export function chooseFrontEnd(cli: Cli, watching: Watching, interactive: boolean): FrontEnd {
+  const { stops, step, commandFile } = watching;
+  if (!stops) return quiet(() => narratorOn(cli, process.stderr, watching), watching.trace);
+  const { stdin, stderr } = process;
+  const script = (lines: Lines): FrontEnd =>
+    new ScriptedFrontEnd(narratorOn(cli, stderr, watching), lines, step);
+  if (commandFile !== undefined) return script(linesOf(commandsIn(cli, commandFile)));
+  if (stdin.isTTY && stderr.isTTY)
+    return new InteractiveFrontEnd(narratorOn(cli, stderr, watching), {
+      input: stdin,
+      output: stderr,
+      shared: true,
+    });
+  // Standard input is the container's, or the narration was sent elsewhere: a person may still sit at the terminal.
+  const terminal = stdin.isTTY || interactive ? openTerminal(cli) : undefined;
+  if (terminal !== undefined)
+    return new InteractiveFrontEnd(narratorOn(cli, terminal.output, watching), {
+      ...terminal,
+      shared: stdin.isTTY,
+    });
+  return script(interactive ? linesOf('') : linesFrom(stdin));
+}
+
+function narratorOn(
+  cli: Cli,
+  output: NodeJS.WriteStream,
+  { stops, step, breakpoints, trace, showEnv }: Watching,
+): Narrator {
+  return new Narrator({
+    write: (text) => cli.guarded(output).write(text),
+    style: cli.style(output),
+    steps: stops,
+    cards: step && breakpoints.length === 0,
+    trace,
+    showEnv,
+    known: { ROOT: cli.place.root },
+  });
+}
+
+/** The controlling terminal, whatever the standard streams are; undefined where there is none. */
+function openTerminal(cli: Cli): { input: ReadStream; output: WriteStream } | undefined {
+  try {
+    const open = (): number => cli.sys.openat2(AT_FDCWD, '/dev/tty', O.RDWR | O.CLOEXEC, 0, 0);
+    const { ReadStream, WriteStream } = createRequire(import.meta.filename)(
+      'node:tty',
+    ) as typeof import('node:tty');
+    return { input: new ReadStream(open()), output: new WriteStream(open()) };
+  } catch (error) {
+    if (refusedWith(error, 'ENXIO', 'ENOENT', 'EACCES', 'EIO')) return undefined;
+    throw error;
+  }
+}
+
+/** Touches the standard streams only when there is something to say: to open them takes a tenth of a short run. */
+function quiet(make: () => Narrator, trace: boolean): FrontEnd {
+  let narrator: Narrator | undefined;
+  return {
+    on: (event) => {
+      if (!trace && event.event !== 'warning') return;
+      narrator ??= make();
+      narrator.on(event);
+    },
+    command: () => Promise.resolve({ command: 'continue' }),
+    close: () => undefined,
+  };
+}
+
+/** Read before the run begins: a name that is misspelt must not be found out at the first stop. */
+function commandsIn(cli: Cli, file: string): string {
+  try {
+    return cli.sys.readFile(file);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TsDockError(
+      'bad-usage',
+      `expected the --step-commands option to be a file that can be read, got ${JSON.stringify(file)}: ${why}`,
+      { cause },
+    );
+  }
+}

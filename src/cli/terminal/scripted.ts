@@ -1,0 +1,67 @@
+/** Commands from a file or from standard input, one a line; `#` begins a comment. At the end of the input the run continues. */
+import type { EngineEvent, FrontEnd, FrontEndCommand, Pause } from '../../engine/frontend.ts';
+import { helpText, parseCommand } from './commands.ts';
+import type { Lines } from './lines.ts';
+import type { Narrator } from './narrator.ts';
+
+export class ScriptedFrontEnd implements FrontEnd {
+  private readonly narrator: Narrator;
+  private readonly lines: Lines;
+  private readonly stepping: boolean;
+  private walking = false;
+
+  /** @param stepping - `--step`: also what runs after the last command is shown, for whoever reads the output later */
+  constructor(narrator: Narrator, lines: Lines, stepping: boolean) {
+    this.narrator = narrator;
+    this.lines = lines;
+    this.stepping = stepping;
+  }
+
+  on(event: EngineEvent): void {
+    this.narrator.on(event);
+  }
+
+  async command(pause: Pause): Promise<FrontEndCommand> {
+    this.narrator.paused(pause);
+    for (;;) {
+      if (this.walking) return { command: 'next' };
+      const line = await this.lines.next();
+      if (line === undefined) {
+        this.narrator.goOn(this.stepping);
+        return { command: 'continue' };
+      }
+      const command = this.read(line);
+      if (command !== undefined) return command;
+    }
+  }
+
+  close(): void {
+    this.lines.close();
+  }
+
+  /** Undefined for what is no command of the engine's: a comment, a word for us, a mistake. */
+  private read(line: string): FrontEndCommand | undefined {
+    const text = line.replace(/#.*/, '').trim();
+    if (text === '' && line.trim() !== '') return undefined;
+    this.narrator.line(`(ts-dock) ${text}`);
+    const parsed = parseCommand(text);
+    switch (parsed.command) {
+      case 'help':
+        this.narrator.line(helpText());
+        return undefined;
+      case 'unknown':
+        this.narrator.line(parsed.text);
+        return undefined;
+      case 'walk':
+        this.walking = true;
+        this.narrator.goOn(true);
+        return undefined;
+      case 'next':
+      case 'continue':
+        this.narrator.goOn(parsed.command === 'next');
+        return parsed;
+      default:
+        return parsed;
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/** From a checked command line to a walked flow: chooses the front end and the watcher, and words the outcome. */
+import { parseFailpoint } from '../engine/failpoints.ts';
+import { rootCause, TsDockError } from '../engine/failure.ts';
+import { Breakpoints } from '../engine/pauses.ts';
+import type { Watcher } from '../engine/run.ts';
+import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.ts';
+import { KernelWatcher } from '../observe/watcher.ts';
+import type { Cli } from './cli.ts';
+import type { Watching } from './options.ts';
+import { chooseFrontEnd } from './terminal/choose.ts';
+import { VERSION } from './version.ts';
+
+export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initial' | 'rm'> {
+  /** Standard input is the container's (`-i`). */
+  readonly interactive: boolean;
+  readonly watching: Watching;
+}
+
+export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): Promise<Outcome> {
+  const ids = what.steps.map(({ id }) => id);
+  // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
+  const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
+  const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
+  await cli.recoverFirst();
+  const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  try {
+    const outcome = await walkFlow({
+      ...what,
+      sys: cli.sys,
+      place: cli.place,
+      version: VERSION,
+      stdin: interactive ? 'terminal' : 'null',
+      failpoints,
+      breakpoints,
+      frontEnd,
+      watcher: watcherFor(watching),
+    });
+    cli.exitCode = outcome.exitCode;
+    report(cli, outcome);
+    return outcome;
+  } finally {
+    frontEnd.close();
+  }
+}
+
+function watcherFor({ stops, dump, showEnv }: Watching): Watcher | undefined {
+  return stops || dump !== undefined ? new KernelWatcher({ dump, showEnv }) : undefined;
+}
+
+function report(cli: Cli, { error, undoFailures }: Outcome): void {
+  const cause = rootCause(error);
+  const expected = cause instanceof TsDockError && cause.reason === 'interrupted';
+  if (error !== undefined && !expected) cli.showError(error);
+  for (const failure of undoFailures)
+    cli.say(`ts-dock: could not undo ${failure}. \`ts-dock recover\` tries again.`);
+}

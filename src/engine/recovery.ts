@@ -1,0 +1,156 @@
+/**
+ * Recovery and removal: both undo from journals alone, in a process that did not write them. An open journal whose lock is
+ * free belongs to a run that died; what it began is undone backwards, as its own undo would have done.
+ */
+import { join } from 'node:path';
+import { TsDockError } from './failure.ts';
+import type { Place } from '../daemon/place.ts';
+import { bootId } from '../kernel/append.ts';
+import { O } from '../kernel/flags.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Compensation } from './compensation.ts';
+import type { Undone } from './frontend.ts';
+import {
+  Journal,
+  keptRuns,
+  openRuns,
+  prune,
+  readStory,
+  unlinkIfThere,
+  type Pending,
+  type Story,
+} from './journal.ts';
+import { unwind } from './undo.ts';
+
+export interface Recovered {
+  readonly run: string;
+  readonly container: string | undefined;
+  readonly undone: readonly Undone[];
+  readonly failed: readonly Undone[];
+}
+
+/** What a run that is over may still undo: with a container that stays, only what is transient. */
+export function owedAfter(created: boolean, rm: boolean): (pending: Pending) => boolean {
+  const stays = created && !rm;
+  return ({ compensation: { lifetime } }) =>
+    lifetime === 'transient' || (lifetime === 'with-container' && !stays);
+}
+
+/** Undoes every run whose supervisor is dead. Those that live are not touched. */
+export async function recover(
+  sys: Kernel,
+  place: Place,
+  say: (undone: Undone) => void = () => undefined,
+): Promise<Recovered[]> {
+  const recovered: Recovered[] = [];
+  for (const run of openRuns(sys, place.journal)) {
+    const lock = sys.lock(join(place.journal, 'open', run), false);
+    if (lock === undefined) continue;
+    try {
+      const done = await recoverRun(sys, place, run, say);
+      if (done !== undefined) recovered.push(done);
+    } finally {
+      sys.close(lock);
+    }
+  }
+  return recovered;
+}
+
+async function recoverRun(
+  sys: Kernel,
+  place: Place,
+  run: string,
+  say: (undone: Undone) => void,
+): Promise<Recovered | undefined> {
+  const story = readStory(sys, place.journal, run);
+  if (story.begin === undefined) {
+    // Killed before its first line, or another process recovered it between our look and our lock: nothing was begun.
+    unlinkIfThere(sys, join(place.journal, 'open', run));
+    return undefined;
+  }
+  const owed = story.pending.filter(owedAfter(story.created, story.begin.rm));
+  const journal = Journal.reopen(sys, place.journal, story);
+  const undone: Undone[] = [];
+  const failed = await unwind({ sys, place, ended: false }, ofThisBoot(story, owed), journal, (one) => {
+    undone.push(one);
+    say(one);
+  });
+  const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
+  if (failed.length === 0) journal.settle(stays ? story.container : undefined);
+  else journal.leave();
+  return { run, container: story.container, undone, failed };
+}
+
+/** Of another boot, only what lies on disk is left; and a process id of that boot may be anybody's now. */
+function ofThisBoot(story: Story, pending: readonly Pending[]): readonly Pending[] {
+  if (story.begin?.boot === bootId()) return pending;
+  const onDisk: readonly Compensation['kind'][] = [
+    'remove-tree',
+    'remove-file',
+    'release-lease',
+    'release-name',
+    'settle-state',
+    'user-data',
+  ];
+  return pending.filter(({ compensation }) => onDisk.includes(compensation.kind));
+}
+
+/** What recovery would undo, without doing it (`recover --script`). */
+export function planRecovery(
+  sys: Kernel,
+  place: Place,
+): { readonly run: string; readonly pending: readonly Pending[] }[] {
+  return openRuns(sys, place.journal).flatMap((run) => {
+    const lock = sys.lock(join(place.journal, 'open', run), false);
+    if (lock === undefined) return [];
+    sys.close(lock);
+    const story = readStory(sys, place.journal, run);
+    const owed = story.pending.filter(owedAfter(story.created, story.begin?.rm ?? false));
+    return [{ run, pending: [...ofThisBoot(story, owed)].reverse() }];
+  });
+}
+
+/** `rm`: undoes what goes with a container, newest first. Its state was checked by the caller. */
+export async function removeWithContainer(
+  sys: Kernel,
+  place: Place,
+  id: string,
+  say: (undone: Undone) => void,
+): Promise<Undone[]> {
+  const lockPath = join(place.journal, 'rm.lock');
+  const lock = sys.lock(lockPath, true);
+  const failed: Undone[] = [];
+  try {
+    const runs = keptRuns(sys, place.journal, id);
+    if (runs.length === 0)
+      throw new TsDockError(
+        'no-such-container',
+        `cannot remove ${id.slice(0, 12)}: no journal says what belongs to it`,
+      );
+    for (const run of [...runs].reverse()) {
+      const story = readStory(sys, place.journal, run);
+      const journal = Journal.reopen(sys, place.journal, story);
+      const pending = story.pending.filter(
+        ({ compensation: { lifetime } }) => lifetime === 'with-container' || lifetime === 'transient',
+      );
+      failed.push(...(await unwind({ sys, place, ended: false }, ofThisBoot(story, pending), journal, say)));
+      journal.leave();
+    }
+    if (failed.length === 0) unlinkIfThere(sys, join(place.journal, 'kept', id));
+  } finally {
+    if (lock !== undefined) sys.close(lock);
+  }
+  return failed;
+}
+
+/** Keeps the journals from growing for ever. */
+export function pruneJournals(sys: Kernel, place: Place): void {
+  const top = sys.openat2(-100, place.journal, O.RDONLY | O.DIRECTORY | O.CLOEXEC, 0, 0);
+  try {
+    prune(sys, place.journal, (name) => {
+      sys.removeTree(top, name);
+    });
+  } finally {
+    sys.close(top);
+  }
+}

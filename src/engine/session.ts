@@ -1,0 +1,177 @@
+/**
+ * One command that walks a flow, from its journal's first line to its last: recover what died, walk, pass signals on, undo
+ * what the outcome says, and settle. The exit code is the container's, or Docker's for a failure of ours.
+ */
+import { constants } from 'node:os';
+import { exitCodeOf } from '../daemon/exit-code.ts';
+import type { Place } from '../daemon/place.ts';
+import type { Values } from '../flows/values.ts';
+import { refusedWith } from '../kernel/calls.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { randomHex } from '../kernel/random.ts';
+import type { Failpoint } from './failpoints.ts';
+import { EXIT, rootCause, TsDockError } from './failure.ts';
+import type { FrontEnd } from './frontend.ts';
+import { HostLedger } from './host-journal.ts';
+import { drawRunId, Journal, type TraceIds } from './journal.ts';
+import type { Breakpoints } from './pauses.ts';
+import { owedAfter, pruneJournals } from './recovery.ts';
+import { Run, type Watcher } from './run.ts';
+import type { AnyStep } from './step.ts';
+
+export interface SessionSettings {
+  readonly sys: Kernel;
+  readonly place: Place;
+  /** E.g. `run`. */
+  readonly command: string;
+  readonly version: string;
+  readonly steps: readonly AnyStep[];
+  readonly initial: Partial<Values>;
+  /** The container goes with the run. */
+  readonly rm: boolean;
+  readonly stdin: 'terminal' | 'null';
+  readonly failpoints: readonly Failpoint[];
+  readonly breakpoints: Breakpoints;
+  readonly frontEnd: FrontEnd;
+  readonly watcher: Watcher | undefined;
+}
+
+export interface Outcome {
+  readonly exitCode: number;
+  /** What stopped the run, undefined when it went to its end. */
+  readonly error: unknown;
+  readonly undoFailures: readonly string[];
+  readonly values: Partial<Values>;
+}
+
+/** W3C trace context: the caller's, or a new trace. Drawn before anything else, so that a crash has it too. */
+export function drawTrace(traceparent: string | undefined): TraceIds {
+  const [, traceId, parent, flags] =
+    /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? '') ?? [];
+  const spanId = randomHex(8);
+  const processSpanId = randomHex(8);
+  if (traceId === undefined || parent === undefined || /^0+$/.test(traceId) || /^0+$/.test(parent)) {
+    return { traceId: randomHex(16), spanId, parent: '', sampled: true, processSpanId };
+  }
+  return { traceId, spanId, parent, sampled: (Number.parseInt(flags ?? '01', 16) & 1) === 1, processSpanId };
+}
+
+export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
+  const { sys, place, steps, breakpoints, failpoints, watcher, frontEnd } = settings;
+  const trace = drawTrace(process.env.TRACEPARENT);
+  const id = drawRunId(randomHex(4));
+  const journal = Journal.begin(sys, place.journal, {
+    run: id,
+    command: settings.command,
+    trace,
+    rm: settings.rm,
+    version: settings.version,
+  });
+  const initSteps = steps.filter(({ actor }) => actor === 'dockerinit').map((step) => step.id);
+  const gated =
+    breakpoints.armed ||
+    watcher !== undefined ||
+    failpoints.some(({ pattern }) => initSteps.some(pattern.matches));
+  const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
+  const facts = { id, traceparent, gated, initSteps, stdin: settings.stdin };
+  const host = new HostLedger(sys, place);
+  const run = new Run(
+    { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps },
+    settings.initial,
+  );
+  const stopListening = passSignals(run);
+  run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
+  try {
+    const error = await attempt(() => run.walk(steps));
+    return await finish(run, settings, journal, error);
+  } finally {
+    stopListening();
+  }
+}
+
+async function attempt(act: () => Promise<void>): Promise<unknown> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    return error ?? new Error('something threw nothing');
+  }
+}
+
+async function finish(
+  run: Run,
+  settings: SessionSettings,
+  journal: Journal,
+  error: unknown,
+): Promise<Outcome> {
+  const cause = rootCause(error);
+  const quit = cause instanceof TsDockError && cause.reason === 'quit';
+  const created =
+    run.values.registered !== undefined ||
+    (run.values.subject !== undefined && run.values.identity === undefined);
+  const made = run.values.identity !== undefined;
+  // A run that has a handshake left would keep the event loop, and dockerinit, waiting.
+  run.values.handshake?.close();
+  const which = owedAfter(created && !(quit && made), settings.rm);
+  const why = error === undefined ? 'exit' : quit ? 'quit' : 'failure';
+  const undoFailures = await run.undo(why, which);
+  const code = exitCode(run, error, cause, quit);
+  journal.write({ k: 'end', at: Number(process.hrtime.bigint()), code });
+  if (undoFailures.length > 0) journal.leave();
+  else
+    journal.settle(
+      run.owes(() => true) ? (run.values.identity?.id ?? run.values.subject?.container.ID) : undefined,
+    );
+  pruneJournals(settings.sys, settings.place);
+  run.emit({ event: 'end', exitCode: code });
+  return { exitCode: code, error: quit ? undefined : error, undoFailures, values: run.values };
+}
+
+function exitCode(run: Run, error: unknown, cause: unknown, quit: boolean): number {
+  if (quit) return EXIT.ok;
+  if (run.interrupted !== null && error !== undefined) return 128 + constants.signals[run.interrupted];
+  if (cause instanceof TsDockError) return cause.exitCode;
+  if (error !== undefined) return EXIT.tsdock;
+  return run.values.ended === undefined ? EXIT.ok : exitCodeOf(run.values.ended);
+}
+
+const PASSED: readonly NodeJS.Signals[] = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGCONT',
+];
+const ASKS_FOR_THE_END: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+
+/**
+ * While the program runs, signals are its own. The kernel drops those that pid 1 has no handler for, so, as with Docker's
+ * client, whoever asks for the third time gets SIGKILL. Before the program runs they stop the run between two steps.
+ */
+function passSignals(run: Run): () => void {
+  let asked = 0;
+  const handlers = PASSED.map((signal) => {
+    const handler = (): void => {
+      const { child, execd, ended } = run.values;
+      const ending = ASKS_FOR_THE_END.includes(signal);
+      if (child === undefined || execd === undefined || ended !== undefined) {
+        if (ending) run.interruptBy(signal);
+        return;
+      }
+      if (ending) asked += 1;
+      const number = asked >= 3 && ending ? constants.signals.SIGKILL : constants.signals[signal];
+      try {
+        run.settings.sys.pidfdSend(child.pidfd, number);
+      } catch (error) {
+        if (!refusedWith(error, 'ESRCH', 'EBADF')) throw error;
+      }
+    };
+    process.on(signal, handler);
+    return { signal, handler };
+  });
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler);
+  };
+}

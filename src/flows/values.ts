@@ -1,0 +1,205 @@
+/**
+ * Every value that a step takes or gives, by name. Values are added, never overwritten, and a flow in which a value is
+ * taken before somebody gives it does not compile. Values of type {@link Proof} carry order alone: "this happened".
+ */
+import type { InitConfig } from '../daemon/init-config.ts';
+import type {
+  Config,
+  Container,
+  CreateRequest,
+  HostConfig,
+  Image,
+  NetworkMode,
+  NetworkState,
+  State,
+} from '../daemon/model.ts';
+import type { Handshake } from '../daemon/handshake.ts';
+import type { Ended } from '../kernel/binding.ts';
+
+/** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
+export interface Proof {
+  readonly notes: Readonly<Record<string, unknown>>;
+}
+
+export interface BindSpec {
+  readonly source: string;
+  readonly destination: string;
+  readonly writable: boolean;
+}
+
+/** The host's bridge, as the kernel has it. */
+export interface Bridge {
+  readonly name: string;
+  readonly index: number;
+  readonly address: string;
+  readonly prefix: number;
+  readonly mtu: number;
+}
+
+export interface Lease {
+  readonly mode: NetworkMode;
+  /** Empty strings and 0 without a network of its own. */
+  readonly address: string;
+  readonly prefix: number;
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly mtu: number;
+}
+
+/** What this kernel can limit and forward, read from the kernel. */
+export interface KernelFacts {
+  readonly cgroups: 'v1' | 'v2' | 'none';
+  readonly memoryLimit: boolean;
+  readonly swapLimit: boolean;
+  readonly ipv4Forwarding: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface MountEntry {
+  readonly source: string;
+  readonly destination: string;
+  readonly writable: boolean;
+  readonly private: boolean;
+}
+
+/** execdriver.Command of Docker 1.2.0. */
+export interface Command {
+  readonly id: string;
+  readonly rootfs: string;
+  readonly entrypoint: string;
+  readonly arguments: readonly string[];
+  readonly workingDir: string;
+  readonly user: string;
+  readonly tty: boolean;
+  readonly readonlyRootfs: boolean;
+  readonly hostname: string;
+  readonly environment: readonly string[];
+  /** Kept capabilities without CAP_. */
+  readonly capabilities: readonly string[];
+  readonly network: Lease;
+  readonly resources: Resources;
+}
+
+/** What the container's cgroup is asked to hold to; 0 or empty: not asked. Bytes, CPUs times 10^9, operations per second. */
+export interface Resources {
+  readonly memory: number;
+  /** -1: no limit on swap. 0: twice the memory. */
+  readonly memorySwap: number;
+  readonly cpuShares: number;
+  readonly nanoCpus: number;
+  readonly cpuset: string;
+  readonly pids: number;
+  readonly readIops: readonly { readonly device: string; readonly rate: number }[];
+  readonly writeIops: readonly { readonly device: string; readonly rate: number }[];
+}
+
+/** Descriptors of the daemon that become 0, 1 and 2 of the container. `close` lists those opened for it. */
+export interface Stdio {
+  readonly fds: readonly [number, number, number];
+  readonly close: readonly number[];
+}
+
+export interface Values {
+  // --- given at the start -------------------------------------------------------------------------------------------
+  request: CreateRequest;
+  /** Which container to start: an id, a unique prefix of one, or a name. */
+  wanted: string;
+
+  // --- host ---------------------------------------------------------------------------------------------------------
+  bridge: Bridge | null;
+  forwarding: Proof;
+  firewall: Proof;
+  /** Path of the private copy of dockerinit. */
+  dockerinit: string;
+  cgroupParent: Proof;
+
+  // --- create -------------------------------------------------------------------------------------------------------
+  resourcesChecked: { readonly config: Config; readonly warnings: readonly string[] };
+  image: Image;
+  /** Layer ids from the image down to its base. */
+  ancestry: readonly string[];
+  mergedConfig: Config;
+  identity: { readonly id: string; readonly name: string };
+  container: Container;
+  createHostConfig: HostConfig;
+  initLayer: string;
+  rwLayer: string;
+  persisted: { readonly config: string; readonly hostConfig: string };
+  /** How the container is found: its shortest unique id prefix, and how many containers contStore holds. */
+  registered: { readonly id: string; readonly prefix: string; readonly containers: number };
+
+  // --- start --------------------------------------------------------------------------------------------------------
+  /** The container as contStore has it. */
+  subject: { readonly container: Container; readonly hostConfig: HostConfig };
+  binds: readonly BindSpec[];
+  resolvConf: { readonly path: string; readonly nameservers: readonly string[]; readonly why: string };
+  rootfs: string;
+  lease: Lease;
+  hostsFiles: { readonly hosts: string; readonly hostname: string };
+  kernelFacts: KernelFacts;
+  volumes: {
+    readonly paths: Readonly<Record<string, string>>;
+    readonly writable: Readonly<Record<string, boolean>>;
+  };
+  workdir: string;
+  environment: readonly string[];
+  command: Command;
+  mountTable: readonly MountEntry[];
+  initConfig: InitConfig;
+  stdio: Stdio;
+  /** `execdriver/native/<id>`, where container.json and state.json lie. */
+  bundle: string;
+  /** Descriptor of the sealed copy of dockerinit. */
+  sealedInit: number;
+
+  // --- launch -------------------------------------------------------------------------------------------------------
+  syncPipe: { readonly parent: number; readonly child: number };
+  commandLine: { readonly argv: readonly string[]; readonly flags: number };
+  child: { readonly pid: number; readonly pidfd: number };
+  handshake: Handshake;
+  startTime: string;
+  /** Subsystem to directory of the container's cgroup. */
+  cgroupPaths: Readonly<Record<string, string>>;
+  networkState: NetworkState;
+  networkSent: Proof;
+  stateFile: string;
+  ready: Proof;
+  running: State;
+
+  // --- init: one proof per step of dockerinit -----------------------------------------------------------------------
+  argsRead: Proof;
+  configLoaded: Proof;
+  envLoaded: Proof;
+  cgroupsJoined: Proof;
+  networkStateRead: Proof;
+  sessionLed: Proof;
+  networkUp: Proof;
+  mountsPrivate: Proof;
+  rootfsBound: Proof;
+  systemMounted: Proof;
+  bindsMounted: Proof;
+  devicesMade: Proof;
+  consoleMade: Proof;
+  devLinked: Proof;
+  jailed: Proof;
+  nullReopened: Proof;
+  rootReadonly: Proof;
+  umaskSet: Proof;
+  hostnameSet: Proof;
+  lsmSet: Proof;
+  restricted: Proof;
+  rlimitsSet: Proof;
+  seccompSet: Proof;
+  descriptorsMarked: Proof;
+  boundingDropped: Proof;
+  userSwitched: Proof;
+  capabilitiesDropped: Proof;
+  directoryChanged: Proof;
+  execd: Proof;
+
+  // --- exit ---------------------------------------------------------------------------------------------------------
+  ended: Ended;
+  recorded: State;
+}
+
+export type ValueName = keyof Values;

@@ -1,0 +1,48 @@
+/**
+ * A file that only grows: the journal's pen. Not part of the recorded port, as the journal is not something a step asks
+ * for. Appended with write(2) and not fsynced: what a killed process wrote is in the page cache and stays.
+ */
+import * as fs from 'node:fs';
+
+export class AppendFile {
+  private readonly fd: number;
+
+  private constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  static open(path: string, create: boolean): AppendFile {
+    const flags =
+      fs.constants.O_WRONLY |
+      fs.constants.O_APPEND |
+      fs.constants.O_NOFOLLOW |
+      (create ? fs.constants.O_CREAT | fs.constants.O_EXCL : 0);
+    return new AppendFile(fs.openSync(path, flags, 0o600));
+  }
+
+  append(text: string): void {
+    fs.writeSync(this.fd, text);
+  }
+
+  close(): void {
+    fs.closeSync(this.fd);
+  }
+}
+
+/** Boot id of this kernel: mounts, links and rules of another boot are gone. */
+export function bootId(): string {
+  return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/**
+ * Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), undefined where there is none. With the
+ * pid it names a process for ever. Read behind the last `)`: a command name may contain blanks and brackets.
+ */
+export function startTimeOf(pid: number): string | undefined {
+  try {
+    const text = fs.readFileSync(`/proc/${pid.toString()}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}

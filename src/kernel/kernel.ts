@@ -1,0 +1,607 @@
+/**
+ * The kernel port: the only way from a step to the system, so that everything a step asks can be recorded and shown.
+ *
+ * Paths taken here are the daemon's own (beneath its root, or named by the user); what lies inside a container's root
+ * filesystem is reached by the descriptor calls (`openat2` and friends) alone. A refused call throws {@link KernelError}.
+ */
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { createRequire } from 'node:module';
+import {
+  binding,
+  type Binding,
+  type CloneRequest,
+  type Cloned,
+  type Ended,
+  type NetworkDump,
+  type Or,
+  type Received,
+  type Refused,
+  type Stat,
+  type VethRequest,
+  type Watch,
+} from './binding.ts';
+import { KernelError, now, refusedWith, type Call } from './calls.ts';
+import { openDatabase, type SqlRow, type SqlValue } from './sqlite.ts';
+import { CLONE, flagNames, MNT, MS, O, octal, POLL, RESOLVE } from './flags.ts';
+
+const quote = (text: string): string => JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
+const at = (dirfd: number): string => (dirfd === -100 ? 'AT_FDCWD' : dirfd.toString());
+
+function isRefused(value: unknown): value is Refused {
+  return typeof value === 'object' && value !== null && 'errno' in value && 'call' in value;
+}
+
+/** What a program that was run to its end said. */
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Statements within a transaction. */
+export interface Sql {
+  exec(sql: string): void;
+  run(sql: string, ...values: readonly SqlValue[]): void;
+  /** The first row. */
+  get(sql: string, ...values: readonly SqlValue[]): SqlRow | undefined;
+}
+
+/** How long a transaction waits for that of another process. */
+const DATABASE_PATIENCE_MS = 10_000;
+
+export class Kernel {
+  private calls: Call[] = [];
+  private readonly native: () => Binding;
+
+  constructor(native: () => Binding = binding) {
+    this.native = native;
+  }
+
+  /** The calls since the last `taken()`, oldest first. */
+  taken(): readonly Call[] {
+    const calls = this.calls;
+    this.calls = [];
+    return calls;
+  }
+
+  // --- the daemon's own files ---------------------------------------------------------------------------------------
+
+  mkdir(path: string, mode: number): void {
+    this.file('mkdir', [quote(path), octal(mode)], () => {
+      fs.mkdirSync(path, mode);
+    });
+  }
+
+  /** Like mkdir, and nothing where it is there already. Parents must exist. True when it was made. */
+  ensureDir(path: string, mode: number): boolean {
+    try {
+      this.mkdir(path, mode);
+      return true;
+    } catch (error) {
+      if (error instanceof KernelError && error.code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  readFile(path: string): string {
+    return this.file(
+      'read',
+      [quote(path)],
+      () => fs.readFileSync(path, 'utf8'),
+      (text) => `${text.length.toString()} bytes`,
+    );
+  }
+
+  /** The content, or undefined where there is no such file. */
+  readIfThere(path: string): string | undefined {
+    try {
+      return this.readFile(path);
+    } catch (error) {
+      if (error instanceof KernelError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** A plain truncating write: for files that a crash may tear, and for files of /proc and /sys. */
+  writeFile(path: string, data: string, mode = 0o600): void {
+    this.file('write', [quote(path), quote(data)], () => {
+      fs.writeFileSync(path, data, { mode });
+    });
+  }
+
+  /** A new file: EEXIST where there is one, which makes it a lease that only one can take. */
+  createFile(path: string, data: string, mode = 0o600): void {
+    this.file('open', [quote(path), 'O_CREAT|O_EXCL|O_WRONLY', octal(mode)], () => {
+      fs.writeFileSync(path, data, { mode, flag: 'wx' });
+    });
+  }
+
+  /** Whole or not at all, also after a power cut: a temporary file, fsync, rename, fsync of the directory. */
+  replaceFile(path: string, data: string, mode = 0o600): void {
+    const temporary = `${path}.tmp`;
+    this.file('rename', [quote(temporary), quote(path)], () => {
+      const fd = fs.openSync(temporary, 'w', mode);
+      try {
+        fs.writeSync(fd, data);
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, path);
+      const folder = fs.openSync(dirname(path), 'r');
+      try {
+        fs.fsyncSync(folder);
+      } finally {
+        fs.closeSync(folder);
+      }
+    });
+  }
+
+  /** Whole or not at all for a killed process, not for a power cut: a temporary file and rename, without fsync. */
+  replaceFileLoosely(path: string, data: string, mode = 0o600): void {
+    this.file('rename', [quote(`${path}.tmp`), quote(path)], () => {
+      fs.writeFileSync(`${path}.tmp`, data, { mode });
+      fs.renameSync(`${path}.tmp`, path);
+    });
+  }
+
+  readdirPath(path: string): string[] {
+    return this.file(
+      'getdents64',
+      [quote(path)],
+      () => fs.readdirSync(path),
+      (names) => `${names.length.toString()} entries`,
+    );
+  }
+
+  exists(path: string): boolean {
+    return this.file(
+      'access',
+      [quote(path), 'F_OK'],
+      () => fs.existsSync(path),
+      (is) => (is ? '0' : 'no'),
+    );
+  }
+
+  /** lstat(2). */
+  lstat(path: string): fs.Stats {
+    return this.file(
+      'lstat',
+      [quote(path)],
+      () => fs.lstatSync(path),
+      () => '0',
+    );
+  }
+
+  stat(path: string): fs.Stats {
+    return this.file(
+      'stat',
+      [quote(path)],
+      () => fs.statSync(path),
+      () => '0',
+    );
+  }
+
+  realpath(path: string): string {
+    return this.file(
+      'realpath',
+      [quote(path)],
+      () => fs.realpathSync(path),
+      (text) => text,
+    );
+  }
+
+  unlink(path: string): void {
+    this.file('unlink', [quote(path)], () => {
+      fs.unlinkSync(path);
+    });
+  }
+
+  rmdir(path: string): void {
+    this.file('rmdir', [quote(path)], () => {
+      fs.rmdirSync(path);
+    });
+  }
+
+  rename(from: string, to: string): void {
+    this.file('rename', [quote(from), quote(to)], () => {
+      fs.renameSync(from, to);
+    });
+  }
+
+  symlink(target: string, path: string): void {
+    this.file('symlink', [quote(target), quote(path)], () => {
+      fs.symlinkSync(target, path);
+    });
+  }
+
+  readlink(path: string): string {
+    return this.file(
+      'readlink',
+      [quote(path)],
+      () => fs.readlinkSync(path),
+      (text) => quote(text),
+    );
+  }
+
+  /** Copies content and permission bits of a host file (the base image is made of them). */
+  copyFile(from: string, to: string): void {
+    this.file('copy_file_range', [quote(from), quote(to)], () => {
+      fs.copyFileSync(from, to);
+      fs.chmodSync(to, fs.statSync(from).mode & 0o7777);
+    });
+  }
+
+  chmod(path: string, mode: number): void {
+    this.file('chmod', [quote(path), octal(mode)], () => {
+      fs.chmodSync(path, mode);
+    });
+  }
+
+  chown(path: string, uid: number, gid: number): void {
+    this.file('lchown', [quote(path), uid.toString(), gid.toString()], () => {
+      fs.lchownSync(path, uid, gid);
+    });
+  }
+
+  // --- beneath a descriptor -----------------------------------------------------------------------------------------
+
+  openat2(dirfd: number, path: string, flags: number, mode = 0, resolve: number = RESOLVE.BENEATH): number {
+    const how = `{flags=${flagNames('O_', O, flags)}, mode=${octal(mode)}, resolve=${flagNames('RESOLVE_', RESOLVE, resolve)}}`;
+    return this.ask('openat2', [at(dirfd), quote(path), how], (k) =>
+      k.openat2(dirfd, path, flags, mode, resolve),
+    );
+  }
+
+  mkdirat(dirfd: number, name: string, mode: number): void {
+    this.ask('mkdirat', [at(dirfd), quote(name), octal(mode)], (k) => k.mkdirat(dirfd, name, mode));
+  }
+
+  symlinkat(target: string, dirfd: number, name: string): void {
+    this.ask('symlinkat', [quote(target), at(dirfd), quote(name)], (k) => k.symlinkat(target, dirfd, name));
+  }
+
+  readlinkat(dirfd: number, name: string): string {
+    return this.ask('readlinkat', [at(dirfd), quote(name)], (k) => k.readlinkat(dirfd, name));
+  }
+
+  unlinkat(dirfd: number, name: string, flags = 0): void {
+    this.ask('unlinkat', [at(dirfd), quote(name), flags === 0 ? '0' : 'AT_REMOVEDIR'], (k) =>
+      k.unlinkat(dirfd, name, flags),
+    );
+  }
+
+  mknodat(dirfd: number, name: string, mode: number, major: number, minor: number): void {
+    const device = `makedev(${major.toString()}, ${minor.toString()})`;
+    this.ask('mknodat', [at(dirfd), quote(name), octal(mode), device], (k) =>
+      k.mknodat(dirfd, name, mode, major, minor),
+    );
+  }
+
+  fchownat(dirfd: number, name: string, uid: number, gid: number, flags: number): void {
+    const args = [at(dirfd), quote(name), uid.toString(), gid.toString(), `0x${flags.toString(16)}`];
+    this.ask('fchownat', args, (k) => k.fchownat(dirfd, name, uid, gid, flags));
+  }
+
+  fchmod(fd: number, mode: number): void {
+    this.ask('fchmod', [fd.toString(), octal(mode)], (k) => k.fchmod(fd, mode));
+  }
+
+  fstat(fd: number): Stat {
+    return this.ask('fstat', [fd.toString()], (k) => k.fstat(fd));
+  }
+
+  fstatfs(fd: number): number {
+    return this.ask('fstatfs', [fd.toString()], (k) => k.fstatfs(fd));
+  }
+
+  readdir(fd: number): string[] {
+    return this.ask('getdents64', [fd.toString()], (k) => k.readdir(fd));
+  }
+
+  readFd(fd: number, max: number): Buffer {
+    return this.ask('pread64', [fd.toString(), max.toString(), '0'], (k) => k.readFd(fd, max));
+  }
+
+  writeFd(fd: number, bytes: Uint8Array): number {
+    return this.ask('write', [fd.toString(), `${bytes.length.toString()} bytes`], (k) =>
+      k.writeFd(fd, bytes),
+    );
+  }
+
+  close(fd: number): void {
+    this.ask('close', [fd.toString()], (k) => k.close(fd));
+  }
+
+  removeTree(dirfd: number, name: string): void {
+    this.ask('unlinkat*', [at(dirfd), quote(name)], (k) => k.removeTree(dirfd, name));
+  }
+
+  sealedCopy(fd: number, name: string): number {
+    return this.ask('memfd_create', [quote(name), 'MFD_CLOEXEC|MFD_ALLOW_SEALING'], (k) =>
+      k.sealedCopy(fd, name),
+    );
+  }
+
+  // --- mounts -------------------------------------------------------------------------------------------------------
+
+  /** mount(2); with `dirfd` the call's working directory, for overlay options made of short relative names. */
+  mount(source: string, target: string, fstype: string, flags: number, data: string, dirfd = -100): void {
+    const args = [quote(source), quote(target), quote(fstype), flagNames('MS_', MS, flags), quote(data)];
+    this.ask('mount', args, (k) => k.mount(dirfd, source, target, fstype, flags, data));
+  }
+
+  umount(target: string, flags: number): void {
+    this.ask('umount2', [quote(target), flagNames('MNT_', MNT, flags)], (k) => k.umount2(target, flags));
+  }
+
+  // --- processes ----------------------------------------------------------------------------------------------------
+
+  clone(request: CloneRequest): Cloned {
+    const args = [
+      `${flagNames('CLONE_', CLONE, request.flags)}|CLONE_PIDFD|CLONE_VFORK|SIGCHLD`,
+      `execveat(${request.argv.map(quote).join(' ')})`,
+    ];
+    return this.ask(
+      'clone3',
+      args,
+      (k) => k.clone(request),
+      (cloned) => cloned.pid.toString(),
+    );
+  }
+
+  pidfdOpen(pid: number): number {
+    return this.ask('pidfd_open', [pid.toString()], (k) => k.pidfdOpen(pid));
+  }
+
+  pidfdSend(pidfd: number, signal: number): void {
+    this.ask('pidfd_send_signal', [pidfd.toString(), signal.toString()], (k) => k.pidfdSend(pidfd, signal));
+  }
+
+  kill(pid: number, signal: number): void {
+    this.ask('kill', [pid.toString(), signal.toString()], (k) => k.kill(pid, signal));
+  }
+
+  waitPidfd(pidfd: number, keep = false): Ended | null {
+    const args = ['P_PIDFD', pidfd.toString(), `WEXITED|WNOHANG${keep ? '|WNOWAIT' : ''}`];
+    return this.ask(
+      'waitid',
+      args,
+      (k) => k.waitPidfd(pidfd, keep),
+      (ended) => (ended === null ? 'alive' : `${ended.how} ${ended.status.toString()}`),
+    );
+  }
+
+  /** Not recorded: it asks nothing, it waits. */
+  watch(fd: number, events: number, callback: (revents: number) => void): Watch {
+    return this.native().watch(fd, events, callback);
+  }
+
+  /** Resolves when `fd` can be read; for a pidfd: when the process has ended. */
+  readable(fd: number): Promise<void> {
+    return new Promise((resolve) => {
+      const watch = this.watch(fd, POLL.IN, () => {
+        watch.stop();
+        resolve();
+      });
+    });
+  }
+
+  cloexecFrom(first: number): void {
+    this.ask('close_range', [first.toString(), '~0U', 'CLOSE_RANGE_CLOEXEC'], (k) => k.cloexecFrom(first));
+  }
+
+  /** Runs a program of the host to its end, without a shell and with a clean environment. Throws only where it cannot be started. */
+  exec(file: string, args: readonly string[], input?: string): Ran {
+    const { spawnSync } = createRequire(import.meta.filename)(
+      'node:child_process',
+    ) as typeof import('node:child_process');
+    return this.file(
+      'execve',
+      [quote(file), `[${args.map(quote).join(', ')}]`],
+      () => {
+        const options = {
+          encoding: 'utf8',
+          env: { PATH: HOST_PATH, LC_ALL: 'C' },
+          ...(input === undefined ? {} : { input }),
+        } as const;
+        const done = spawnSync(file, args, options);
+        if (done.error !== undefined) throw done.error;
+        return { status: done.status ?? 128, stdout: done.stdout, stderr: done.stderr };
+      },
+      (ran) => `exit ${ran.status.toString()}`,
+    );
+  }
+
+  /** Where `name` lies on the host's own search path; undefined where it does not. */
+  findProgram(name: string): string | undefined {
+    return HOST_PATH.split(':')
+      .map((folder) => `${folder}/${name}`)
+      .find((path) => fs.existsSync(path));
+  }
+
+  // --- the database -------------------------------------------------------------------------------------------------
+
+  /**
+   * One exclusive transaction on an SQLite file, which is made if it is not there; each statement is recorded. Thrown
+   * means rolled back. Not fsynced: a killed process leaves the file whole (the next one to open it rolls back).
+   */
+  transaction<T>(path: string, act: (sql: Sql) => T): T {
+    const database = this.file('sqlite3_open', [quote(path)], () => openDatabase(path, DATABASE_PATIENCE_MS));
+    const tell = <R>(sql: string, values: readonly SqlValue[], doIt: () => R): R =>
+      this.file('sqlite3_exec', [sql, ...values.map((value) => JSON.stringify(value))], doIt, (row) =>
+        row === undefined ? '0' : JSON.stringify(row),
+      );
+    const exec = (sql: string): void => {
+      tell(sql, [], () => {
+        database.exec(sql);
+      });
+    };
+    try {
+      exec('PRAGMA synchronous=OFF');
+      exec('BEGIN EXCLUSIVE');
+      try {
+        const value = act({
+          exec,
+          run: (sql, ...values) => {
+            tell(sql, values, () => {
+              database.run(sql, values);
+            });
+          },
+          get: (sql, ...values) => tell(sql, values, () => database.get(sql, values)),
+        });
+        exec('COMMIT');
+        return value;
+      } catch (error) {
+        // Closing rolls back as well: a refusal here must not hide the first error.
+        if (!refusedWith(error, 'SQLITE_BUSY')) attemptOf(() => exec('ROLLBACK'));
+        throw error;
+      }
+    } finally {
+      database.close();
+    }
+  }
+
+  // --- descriptors and locks ----------------------------------------------------------------------------------------
+
+  socketpair(): [number, number] {
+    return this.ask(
+      'socketpair',
+      ['AF_UNIX', 'SOCK_STREAM|SOCK_CLOEXEC', '0'],
+      (k) => k.socketpair(),
+      (pair) => `[${pair.join(', ')}]`,
+    );
+  }
+
+  send(fd: number, bytes: Uint8Array, fds: readonly number[] = []): number {
+    return this.ask(
+      'sendmsg',
+      [fd.toString(), quote(Buffer.from(bytes.subarray(4)).toString()), 'MSG_NOSIGNAL'],
+      (k) => k.send(fd, bytes, fds),
+    );
+  }
+
+  /** Undefined while there is nothing to read. Not recorded: the frames that came are. */
+  recv(fd: number, max: number): Received | undefined {
+    const got = this.native().recv(fd, max);
+    if (!isRefused(got)) return got;
+    const error = new KernelError(got.call, [fd.toString()], got.errno);
+    if (error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
+
+  shutdown(fd: number, how: number): void {
+    this.ask('shutdown', [fd.toString(), how.toString()], (k) => k.shutdown(fd, how));
+  }
+
+  /** The descriptor of the lock, or undefined where another process has it (never with `wait`). */
+  lock(path: string, wait: boolean): number | undefined {
+    const got = this.native().lock(path, wait);
+    if (!isRefused(got)) return got;
+    const error = new KernelError(got.call, [quote(path), 'F_WRLCK'], got.errno);
+    if (error.code === 'EAGAIN' || error.code === 'EACCES') return undefined;
+    throw error;
+  }
+
+  lockHolder(path: string): number {
+    return this.ask('fcntl', [quote(path), 'F_GETLK'], (k) => k.lockHolder(path));
+  }
+
+  // --- network ------------------------------------------------------------------------------------------------------
+
+  network(pid = 0): NetworkDump {
+    return this.ask(
+      'RTM_GETLINK',
+      [pid === 0 ? 'this namespace' : `namespace of ${pid.toString()}`],
+      (k) => k.network(pid),
+      (dump) => `${dump.links.length.toString()} links`,
+    );
+  }
+
+  bridgeCreate(name: string, mac: string): number {
+    return this.ask('RTM_NEWLINK', [`name=${name}`, 'kind=bridge', `address=${mac}`], (k) =>
+      k.bridgeCreate(name, mac),
+    );
+  }
+
+  vethCreate(request: VethRequest): number {
+    const args = [
+      `name=${request.name}`,
+      'kind=veth',
+      `master=${request.master.toString()}`,
+      `peer={name=${request.peer}, netns of ${request.peerPid.toString()}}`,
+      `mtu=${request.mtu.toString()}`,
+    ];
+    return this.ask('RTM_NEWLINK', args, (k) => k.vethCreate(request));
+  }
+
+  linkUp(index: number, up: boolean): void {
+    this.ask('RTM_SETLINK', [`index=${index.toString()}`, up ? 'IFF_UP' : '~IFF_UP'], (k) =>
+      k.linkUp(index, up),
+    );
+  }
+
+  linkAlias(index: number, alias: string): void {
+    this.ask('RTM_SETLINK', [`index=${index.toString()}`, `ifalias=${alias}`], (k) =>
+      k.linkAlias(index, alias),
+    );
+  }
+
+  linkDelete(index: number): void {
+    this.ask('RTM_DELLINK', [`index=${index.toString()}`], (k) => k.linkDelete(index));
+  }
+
+  addressAdd(index: number, address: string, prefix: number): void {
+    this.ask('RTM_NEWADDR', [`index=${index.toString()}`, `${address}/${prefix.toString()}`], (k) =>
+      k.addressAdd(index, address, prefix),
+    );
+  }
+
+  // --- recording ----------------------------------------------------------------------------------------------------
+
+  private ask<T>(
+    call: string,
+    args: string[],
+    act: (native: Binding) => Or<T>,
+    show: (value: T) => string = shown,
+  ): T {
+    const start = now();
+    const got = act(this.native());
+    if (isRefused(got)) {
+      const error = new KernelError(got.call, args, got.errno);
+      this.calls.push({ call, args, result: '', errno: error.code, at: start, ns: now() - start });
+      throw error;
+    }
+    this.calls.push({ call, args, result: show(got), errno: '', at: start, ns: now() - start });
+    return got;
+  }
+
+  private file<T>(call: string, args: string[], act: () => T, show: (value: T) => string = shown): T {
+    const start = now();
+    try {
+      const value = act();
+      this.calls.push({ call, args, result: show(value), errno: '', at: start, ns: now() - start });
+      return value;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
+      this.calls.push({ call, args, result: '', errno: code, at: start, ns: now() - start });
+      throw new KernelError((error as NodeJS.ErrnoException).syscall ?? call, args, code);
+    }
+  }
+}
+
+/** The host's programs are looked for here and nowhere else: never along a PATH that somebody handed to us. */
+const HOST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function attemptOf(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // The caller has an error already.
+  }
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' ? value.toString() : typeof value === 'string' ? quote(value) : '0';
+}

@@ -1,0 +1,30 @@
+/** The observers: what can be looked at, always read from the kernel and never from what the program believes. */
+
+export const OBSERVERS = ['namespaces', 'mounts', 'cgroups', 'links', 'process', 'files', 'store'] as const;
+export type ObserverName = (typeof OBSERVERS)[number];
+
+/** Whom to look at: grows as the run goes on. */
+export interface Subject {
+  readonly root: string;
+  /** Directory at the root of each cgroup hierarchy. */
+  readonly cgroupParent: string;
+  readonly bridge: string;
+  readonly containerId?: string;
+  /** Host pid of dockerinit, then of the container's program. */
+  readonly pid?: number;
+}
+
+/** One look: flat, sorted keys, so that two looks can be compared key by key. Values are short; files are capped. */
+export interface Observation {
+  readonly observer: ObserverName;
+  readonly lines: Readonly<Record<string, string>>;
+}
+
+export interface Change {
+  readonly observer: ObserverName;
+  readonly key: string;
+  /** Absent: was not there. */
+  readonly before?: string;
+  /** Absent: is gone. */
+  readonly after?: string;
+}

@@ -1,0 +1,28 @@
+import { copyInit, initCopyOf, isFresh } from '../../daemon/dockerinit.ts';
+import { underLock } from '../../daemon/lock.ts';
+import { step } from '../../engine/step.ts';
+
+export const dockerinit = step({
+  id: 'host.dockerinit',
+  title: 'Keep a private copy of dockerinit',
+  actor: 'daemon',
+  then: { symbol: 'utils.DockerInitPath', file: 'daemon/daemon.go:673' },
+  now: {
+    where: 'runc libcontainer/exeseal/cloned_binary_linux.go',
+    cve: ['CVE-2019-5736'],
+  },
+  needs: [],
+  gives: ['dockerinit'],
+  observe: ['store'],
+  run(_, { sys, place, note }) {
+    const init = initCopyOf(sys, place);
+    if (isFresh(sys, init)) {
+      note('The copy was there already, and is that of today’s build.');
+      return { dockerinit: init.copy };
+    }
+    underLock(sys, place, () => {
+      if (!isFresh(sys, init)) copyInit(sys, place, init);
+    });
+    return { dockerinit: init.copy };
+  },
+});

@@ -1,0 +1,21 @@
+import { containerIds, uniquePrefix } from '../../daemon/containers.ts';
+import { step } from '../../engine/step.ts';
+
+export const register = step({
+  id: 'create.register',
+  title: 'Register in idIndex and contStore',
+  actor: 'daemon',
+  then: { symbol: 'Daemon.register', file: 'daemon/daemon.go:187' },
+  now: { where: 'moby daemon/container.go Register' },
+  needs: ['persisted', 'identity'],
+  gives: ['registered', 'wanted'],
+  observe: ['store'],
+  run({ identity: { id } }, { sys, place, note }) {
+    const ids = containerIds(sys, place);
+    const prefix = uniquePrefix(ids, id);
+    note(
+      `idIndex finds it by ${prefix}; contStore holds ${ids.length.toString()} ${ids.length === 1 ? 'container' : 'containers'}. Both were memory of the daemon; here they are read from containers/.`,
+    );
+    return { registered: { id, prefix, containers: ids.length }, wanted: id };
+  },
+});

@@ -1,0 +1,22 @@
+import { step } from '../../engine/step.ts';
+import { AT_FDCWD, O } from '../../kernel/flags.ts';
+
+export const console = step({
+  id: 'start.console',
+  title: 'Choose standard input, output and error',
+  actor: 'daemon',
+  then: { symbol: 'NewTtyConsole, StdConsole', file: 'daemon/execdriver/native/driver.go:69' },
+  now: {
+    where: 'runc libcontainer/init_linux.go setupConsole (a pty of the container, made inside)',
+    cve: ['CVE-2017-5226', 'CVE-2025-52565'],
+  },
+  needs: ['command'],
+  gives: ['stdio'],
+  observe: [],
+  run(_taken, { sys, run }) {
+    if (run.stdin === 'terminal') return { stdio: { fds: [0, 1, 2], close: [] } };
+    // Not ours: what is typed, or piped, into ts-dock is for the one who steps.
+    const nothing = sys.openat2(AT_FDCWD, '/dev/null', O.RDONLY | O.CLOEXEC, 0, 0);
+    return { stdio: { fds: [nothing, 1, 2], close: [nothing] } };
+  },
+});

@@ -1,0 +1,14 @@
+import { initStep } from './init-step.ts';
+
+export const ptmxConsole = initStep({
+  id: 'init.ptmx-console',
+  title: 'Make ptmx and the console',
+  then: { symbol: 'SetupPtmx, console.Setup', file: 'lc/mount/ptmx.go:13' },
+  now: {
+    where: 'runc libcontainer/rootfs_linux.go setupPtmx, init_linux.go mountConsole',
+    cve: ['CVE-2025-52565'],
+  },
+  needs: ['handshake', 'devicesMade'],
+  gives: 'consoleMade',
+  observe: ['mounts'],
+});
