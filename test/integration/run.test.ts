@@ -29,7 +29,7 @@ describe.skipIf(skipUnlessRoot())('run', () => {
     [['--fail', 'start.nothing=error', 'base', 'true'], 125, 'start.nothing'],
     [['--break', 'init.pivto', 'base', 'true'], 125, 'init.pivot'],
     [['--no-such-option', 'base', 'true'], 125, 'no-such-option'],
-    [['-h', 'x'.repeat(65), 'base', 'true'], 125, '65 characters'],
+    [['-h', 'x'.repeat(65), 'base', 'true'], 125, 'at most 64 characters'],
     [['-u', 'nobody-of-this-name', 'base', 'true'], 125, 'nobody-of-this-name'],
     [['-w', '/etc/passwd', 'base', 'true'], 125, 'not a directory'],
   ])('refuses %j with its reason, and leaves no container', async (args, code, words) => {

@@ -17,7 +17,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BindMount } from '../../src/daemon/init-config.ts';
@@ -50,16 +50,28 @@ let running: Driver[] = [];
 beforeEach(() => {
   image = makeImage();
   outside = witness(image.outside);
-  mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  mounts = hostMounts();
 });
 afterEach(async () => {
   for (const driver of running) await driver.dispose();
   running = [];
   // The property that every test here shares: whatever the image did, the host is as it was.
   expect(witness(image.outside)).toEqual(outside);
-  expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(mounts);
+  expect(hostMounts()).toBe(mounts);
   removeImage(image);
 });
+
+/** The mount table, but for what other tests mount in their own folders meanwhile. */
+function hostMounts(): string {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
+  const target = (line: string): string => line.split(' ')[4] ?? '';
+  const foreign = (line: string): boolean =>
+    target(line).startsWith(`${tmpdir()}/`) && !target(line).startsWith(image.base);
+  return lines
+    .filter((line) => !foreign(line))
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
 
 function begin(start: Partial<Start> = {}): Driver {
   const driver = new Driver({ rootfs: image.rootfs, root: image.root, ...start });
