@@ -19,6 +19,11 @@ export class Cli {
     return this.chosen;
   }
 
+  /** How this program is started again, without a command: for the monitor, which has no other way to know. */
+  get self(): readonly string[] {
+    return [process.execPath, process.argv[1] ?? '', '--root', this.place.root];
+  }
+
   useRoot(option: string | undefined): void {
     this.chosen = placeOf(rootOf(option, process.env));
   }

@@ -6,17 +6,20 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
+import { attachCommand } from './commands/attach.ts';
 import { createCommand } from './commands/create.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { logsCommand } from './commands/logs.ts';
 import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
+import { superviseCommand } from './commands/supervise.ts';
 import { versionCommand } from './commands/version.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
@@ -42,6 +45,8 @@ function program(cli: Cli): Command {
     runCommand,
     createCommand,
     startCommand,
+    attachCommand,
+    logsCommand,
     psCommand,
     inspectCommand,
     rmCommand,
@@ -57,6 +62,7 @@ function program(cli: Cli): Command {
     command.addHelpText('after', () => helpFor(command.name()));
     ts.addCommand(command);
   }
+  ts.addCommand(superviseCommand(cli).exitOverride(), { hidden: true });
   ts.addHelpText('after', () => helpFor(''));
   // --root stands before the command, so that it is known before any command reads it.
   ts.hook('preAction', () => {

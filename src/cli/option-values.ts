@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
-import type { DeviceRate, NetworkMode } from '../daemon/model.ts';
+import type { DeviceRate, HostConfig, NetworkMode } from '../daemon/model.ts';
 import { CAPABILITY_NAMES } from '../kernel/capability-names.ts';
 
 /** The one wording of a value that cannot be used. */
@@ -198,4 +198,27 @@ export function user(option: string, text: string): string {
   if (!/^[^\s:\p{Cc}]+(?::[^\s:\p{Cc}]+)?$/u.test(text))
     throw expected(option, 'USER or USER:GROUP, names or numbers', text);
   return text;
+}
+
+/** `no`, `always`, `on-failure` or `on-failure:times`. */
+export function restartPolicy(option: string, text: string): HostConfig['RestartPolicy'] {
+  const [, name, times] = /^(no|always|on-failure)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  if (name === undefined || (times !== undefined && name !== 'on-failure'))
+    throw expected(option, 'no, always, on-failure or on-failure:TIMES', text);
+  return { Name: name, MaximumRetryCount: Number(times ?? 0) };
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** A moment in milliseconds since 1970: RFC 3339, a Unix time, or how long ago: `90s`, `1h30m`. */
+export function moment(option: string, text: string, now = Date.now()): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (/^(\d+[hms])+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+)([hms])/g)];
+    return now - 1000 * parts.reduce((sum, [, n, unit]) => sum + Number(n) * (SECONDS[unit ?? ''] ?? 0), 0);
+  }
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(time))
+    throw expected(option, 'a time (2026-01-31T12:00:00Z), seconds since 1970, or how long ago (10m)', text);
+  return time;
 }

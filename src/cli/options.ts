@@ -15,6 +15,7 @@ import { DEFAULT_ROOT } from '../daemon/place.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { environmentOf } from './environment.ts';
 import * as value from './option-values.ts';
+import { DETACH_KEYS, parseDetachKeys } from './terminal/detach-keys.ts';
 
 /** What commander collects for `run` and `create`; texts as the user wrote them. */
 export interface ContainerOptions {
@@ -41,6 +42,10 @@ export interface ContainerOptions {
   readonly capDrop?: readonly string[];
   readonly readOnly?: boolean;
   readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly detach?: boolean;
+  readonly detachKeys?: string;
+  readonly restart?: string;
   readonly rm?: boolean;
 }
 
@@ -90,6 +95,8 @@ export function addContainerFlags(command: Command): Command {
     .option('-u, --user <user[:group]>', 'run as this user, by name or number')
     .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
     .option('-i, --interactive', 'pass standard input on to the container')
+    .option('-t, --tty', 'give the container a terminal')
+    .option('--restart <policy>', 'start it again when it ends: no, always, on-failure[:times]')
     .optionsGroup('What it sees:')
     .option(
       '-v, --volume <src:dst[:ro]>',
@@ -115,9 +122,22 @@ export function addContainerFlags(command: Command): Command {
     .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
 }
 
-/** For `run` only: the container goes after its exit. */
-export function addRemoveFlag(command: Command): Command {
-  return command.optionsGroup('What runs:').option('--rm', 'remove the container after its exit');
+/** For `run` only: how long it lives, and who looks. */
+export function addRunFlags(command: Command): Command {
+  return addDetachKeys(
+    command
+      .optionsGroup('What runs:')
+      .option('--rm', 'remove the container after its exit')
+      .option('-d, --detach', 'leave it running, and print its id'),
+  );
+}
+
+export function detachKeysOf(keys: string | undefined): Uint8Array {
+  return parseDetachKeys(keys ?? DETACH_KEYS);
+}
+
+export function addDetachKeys(command: Command): Command {
+  return command.option('--detach-keys <keys>', 'keys to leave a terminal with (ctrl-p,ctrl-q)');
 }
 
 export function addDebuggerFlags(command: Command): Command {
@@ -201,6 +221,16 @@ export function requestOf(
       remedy: 'Leave one of the two away.',
     });
   }
+  if (
+    hostConfig.AutoRemove &&
+    hostConfig.RestartPolicy.Name !== '' &&
+    hostConfig.RestartPolicy.Name !== 'no'
+  ) {
+    throw new TsDockError('bad-usage', 'cannot use --rm together with --restart', {
+      means: 'One removes the container when it ends, the other starts it again.',
+      remedy: 'Leave one of the two away.',
+    });
+  }
   const name = options.name === undefined ? '' : value.containerName('--name', options.name);
   return { image, name, config, hostConfig };
 }
@@ -213,6 +243,7 @@ function configOf(
 ): Config {
   const { memory, memorySwap, cpuShares, cpusetCpus, entrypoint } = options;
   const stdin = options.interactive === true;
+  const attached = options.detach !== true;
   return {
     ...EMPTY_CONFIG,
     ...(options.hostname === undefined ? {} : value.hostname('--hostname', options.hostname)),
@@ -220,9 +251,12 @@ function configOf(
     ...memoryOf(memory, memorySwap),
     CpuShares: cpuShares === undefined ? 0 : value.wholeNumber('--cpu-shares', cpuShares, 0, 262144),
     Cpuset: cpusetCpus === undefined ? '' : value.cpuset('--cpuset-cpus', cpusetCpus),
-    AttachStdin: stdin,
+    AttachStdin: stdin && attached,
+    AttachStdout: attached,
+    AttachStderr: attached,
+    Tty: options.tty === true,
     OpenStdin: stdin,
-    StdinOnce: stdin,
+    StdinOnce: stdin && attached,
     Env: environmentOf({ env: options.env ?? [], envFile: options.envFile ?? [] }, around.env, (path) =>
       around.readFile(path),
     ),
@@ -272,5 +306,8 @@ function hostConfigOf(options: ContainerOptions): HostConfig {
       value.deviceRate('--device-write-iops', text),
     ),
     AutoRemove: options.rm === true,
+    ...(options.restart === undefined
+      ? {}
+      : { RestartPolicy: value.restartPolicy('--restart', options.restart) }),
   };
 }

@@ -8,15 +8,19 @@ import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
+import { PersonStreams, type StreamSettings } from './terminal/streams.ts';
 import { VERSION } from './version.ts';
 
 export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initial' | 'rm'> {
+  /** The container's parent is a monitor; `streams` are the person's, without them nobody looks. */
+  readonly supervised?: boolean;
+  readonly streams?: StreamSettings | undefined;
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
 }
 
-export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): Promise<Outcome> {
+export async function walk(cli: Cli, { interactive, watching, streams, ...what }: Walk): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
@@ -30,6 +34,8 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
       place: cli.place,
       version: VERSION,
       stdin: interactive ? 'terminal' : 'null',
+      streams: streams === undefined ? undefined : new PersonStreams(cli, streams),
+      self: cli.self,
       failpoints,
       breakpoints,
       frontEnd,

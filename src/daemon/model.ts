@@ -3,6 +3,8 @@
  * Keys that 1.2.0 did not have yet come last and bear the names that Docker gave them later.
  */
 
+import type { Attempt } from './restart-policy.ts';
+
 /** runconfig.Config: what is to run, from the command line, from an image, or both merged. Memory in bytes. */
 export interface Config {
   readonly Hostname: string;
@@ -82,6 +84,9 @@ export interface State {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` for never, as Go writes its zero time. */
   readonly StartedAt: string;
   readonly FinishedAt: string;
+  // Later names.
+  /** Somebody asked for the end (`stop`, `kill`), so no restart policy brings it back. */
+  readonly StopRequested?: boolean;
 }
 
 export const NEVER = '0001-01-01T00:00:00Z';
@@ -120,6 +125,8 @@ export interface Container {
   /** Destination to host path. */
   readonly Volumes: Readonly<Record<string, string>>;
   readonly VolumesRW: Readonly<Record<string, boolean>>;
+  /** What led to its present run, where a restart policy did: memory of the daemon in 1.2.0. */
+  readonly Attempt?: Attempt;
 }
 
 /** `graph/<id>/json`. */

@@ -30,6 +30,7 @@ export type Reason =
   | 'injected' // a failpoint
   | 'interrupted'
   | 'quit'
+  | 'detached' // the person left, and the container goes on
   | 'newer-format' // the root was written by a newer ts-dock
   | 'no-such-step';
 

@@ -14,6 +14,9 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation, Lifetime } from './compensation.ts';
 import type { StepId } from './step.ts';
 
+/** The byte of a run's lock that its ts-dock holds; the next one is its monitor's. */
+export const OUR_BYTE = 0;
+
 /** How many closed journals are kept for looking back. */
 export const KEPT_JOURNALS = 100;
 
@@ -82,6 +85,8 @@ export type Entry =
       readonly ok: boolean;
       readonly error: string;
     }
+  /** The container's monitor has the run from here on; its lock is the second byte's. */
+  | { readonly k: 'handed'; readonly at: number; readonly monitor: number }
   | { readonly k: 'end'; readonly at: number; readonly code: number };
 
 /** One compensation of a journal; `i` is its place, counted from the journal's start. */
@@ -98,6 +103,9 @@ export interface Story {
   readonly begin: Extract<Entry, { k: 'begin' }> | undefined;
   readonly container: string | undefined;
   readonly created: boolean;
+  readonly handed: boolean;
+  /** How many steps were walked, or begun. */
+  readonly steps: number;
   /** What was begun and not yet undone, oldest first. */
   readonly pending: readonly Pending[];
 }
@@ -123,7 +131,10 @@ export function tell(run: string, text: string): Story {
   const begin = entries.find((e) => e.k === 'begin');
   const container = entries.find((e) => e.k === 'container')?.id;
   const pending = all.map((p, i) => ({ i, ...p })).filter((p) => !undone.has(p.i));
-  return { run, entries, begin, container, created: entries.some((e) => e.k === 'created'), pending };
+  const created = entries.some((e) => e.k === 'created');
+  const handed = entries.some((e) => e.k === 'handed');
+  const steps = entries.reduce((most, e) => (e.k === 'plan' ? Math.max(most, e.n) : most), 0);
+  return { run, entries, begin, container, created, handed, steps, pending };
 }
 
 /** A plain name that sorts by time and cannot clash. */
@@ -163,7 +174,7 @@ export class Journal {
     const pen = AppendFile.open(join(folder, head.run, 'journal.jsonl'), true);
     // Locked under a name that recovery passes over, then named: nobody can meet it open and unlocked.
     const unnamed = join(folder, `open/.${head.run}`);
-    sys.lock(unnamed, false);
+    sys.lock(unnamed, false, OUR_BYTE);
     sys.rename(unnamed, join(folder, 'open', head.run));
     const journal = new Journal(sys, folder, head.run, pen, 0);
     journal.write({ k: 'begin', ...head, wall: Date.now(), at: now(), boot: bootId(), pid: process.pid });

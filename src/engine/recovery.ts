@@ -13,6 +13,7 @@ import type { Undone } from './frontend.ts';
 import {
   Journal,
   keptRuns,
+  OUR_BYTE,
   openRuns,
   prune,
   readStory,
@@ -44,7 +45,7 @@ export async function recover(
 ): Promise<Recovered[]> {
   const recovered: Recovered[] = [];
   for (const run of openRuns(sys, place.journal)) {
-    const lock = sys.lock(join(place.journal, 'open', run), false);
+    const lock = await lockOf(sys, place, run);
     if (lock === undefined) continue;
     try {
       const done = await recoverRun(sys, place, run, say);
@@ -54,6 +55,24 @@ export async function recover(
     }
   }
   return recovered;
+}
+
+/** How long a monitor may take to follow its ts-dock, in milliseconds. */
+const MONITOR_PATIENCE = 2_000;
+
+/** The lock of a run whose ts-dock is dead, and its monitor too, or the monitor did not have the container yet: then it is ending. */
+async function lockOf(sys: Kernel, place: Place, run: string): Promise<number | undefined> {
+  const path = join(place.journal, 'open', run);
+  for (let waited = 0; ; waited += 5) {
+    const lock = sys.lock(path, false);
+    if (lock !== undefined) return lock;
+    const ours = sys.lock(path, false, OUR_BYTE);
+    if (ours === undefined || waited >= MONITOR_PATIENCE) return undefined;
+    sys.close(ours);
+    const story = readStory(sys, place.journal, run);
+    if (story.entries.some((e) => e.k === 'done' && e.step === 'launch.callback')) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 async function recoverRun(

@@ -48,6 +48,19 @@ export interface RunSettings {
   readonly watcher: Watcher | undefined;
   /** Every step that this run will walk. */
   readonly steps: readonly AnyStep[];
+  readonly streams?: Streams | undefined;
+  /** What an earlier process began of this run, and how many steps it walked. */
+  readonly earlier?: { readonly pending: readonly Pending[]; readonly steps: number } | undefined;
+}
+
+/** The person's side of a container's streams, where they go through a monitor. */
+export interface Streams {
+  /** From now on they are the container's. */
+  give(values: Partial<Values>): void;
+  /**
+   * Resolves when the terminal is as it was. With `drain` the container has ended, and all that it said is shown first.
+   */
+  take(drain: boolean): Promise<void>;
 }
 
 /** Takes down what `host down` will undo. */
@@ -82,6 +95,8 @@ export class Run {
   constructor(settings: RunSettings, initial: Partial<Values>) {
     this.settings = settings;
     this.infos = settings.steps.map(describe);
+    this.pending.push(...(settings.earlier?.pending ?? []));
+    this.number = settings.earlier?.steps ?? 0;
     Object.assign(this.values, initial);
   }
 
@@ -152,7 +167,7 @@ export class Run {
       await this.act(step, info, number, plan, before);
       await this.stop(info, number, 'after');
     } catch (error) {
-      this.fail(step.id, number, started, error);
+      await this.fail(step.id, number, started, error);
       throw new StepError(step.id, error);
     }
   }
@@ -205,10 +220,10 @@ export class Run {
         report = made;
       },
     };
-    if (step.handsTerminalTo === 'container') this.giveTerminal('container');
+    if (step.handsTerminalTo === 'container') await this.giveTerminal('container', false);
     const acting = step.run(this.taken(step), context);
     const given = acting instanceof Promise ? await acting : acting;
-    if (step.handsTerminalTo === 'front-end') this.giveTerminal('front-end');
+    if (step.handsTerminalTo === 'front-end') await this.giveTerminal('front-end', true);
     const done: Report = report ?? { start, end: now(), calls: sys.taken(), more: 0 };
     this.add(step, given);
     const kernel = done.calls.reduce((sum, { ns }) => sum + ns, 0);
@@ -255,15 +270,20 @@ export class Run {
     return Object.fromEntries(step.needs.map((name: ValueName) => [name, this.values[name]])) as never;
   }
 
-  private giveTerminal(owner: 'container' | 'front-end'): void {
+  private async giveTerminal(owner: 'container' | 'front-end', drain: boolean): Promise<void> {
     if (this.terminal === owner) return;
     this.terminal = owner;
+    const { streams } = this.settings;
+    if (owner === 'front-end') await streams?.take(drain);
     this.emit({ event: 'terminal', owner });
+    if (owner === 'container') streams?.give(this.values);
   }
 
-  private fail(step: StepId, number: number, start: number, error: unknown): void {
+  private async fail(step: StepId, number: number, start: number, error: unknown): Promise<void> {
     const end = now();
-    this.giveTerminal('front-end');
+    await this.giveTerminal('front-end', false);
+    // It did not fail: the monitor's process will walk it to its end.
+    if (error instanceof TsDockError && error.reason === 'detached') return;
     const text = errorText(step, error);
     this.settings.journal.write({
       k: 'fail',
@@ -290,7 +310,9 @@ export class Run {
     if (failpoints.length > 0) await reach(failpoints, info.id, when);
     // Two readers of one terminal would each get half of what is typed: until its exit it is the container's.
     const given =
-      this.terminal === 'container' && facts.stdin === 'terminal' && frontEnd.sharesTerminal === true;
+      this.terminal === 'container' &&
+      (facts.stdin === 'terminal' || facts.supervised) &&
+      frontEnd.sharesTerminal === true;
     if (!given && breakpoints.stopsAt(info.id, when))
       await askForCommands(this, breakpoints, {
         step: info,

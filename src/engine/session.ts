@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { exitCodeOf } from '../daemon/exit-code.ts';
 import type { Place } from '../daemon/place.ts';
 import type { Values } from '../flows/values.ts';
-import { refusedWith } from '../kernel/calls.ts';
+import { now, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import type { Failpoint } from './failpoints.ts';
@@ -16,7 +16,7 @@ import { HostLedger } from './host-journal.ts';
 import { drawRunId, Journal, type TraceIds } from './journal.ts';
 import type { Breakpoints } from './pauses.ts';
 import { owedAfter, pruneJournals } from './recovery.ts';
-import { Run, type Watcher } from './run.ts';
+import { Run, type Streams, type Watcher } from './run.ts';
 import type { AnyStep } from './step.ts';
 
 export interface SessionSettings {
@@ -30,6 +30,10 @@ export interface SessionSettings {
   /** The container goes with the run. */
   readonly rm: boolean;
   readonly stdin: 'terminal' | 'null';
+  /** The container's parent is a monitor; `streams` are the person's, without them nobody looks. */
+  readonly supervised?: boolean;
+  readonly streams?: Streams | undefined;
+  readonly self: readonly string[];
   readonly failpoints: readonly Failpoint[];
   readonly breakpoints: Breakpoints;
   readonly frontEnd: FrontEnd;
@@ -41,6 +45,8 @@ export interface Outcome {
   /** What stopped the run, undefined when it went to its end. */
   readonly error: unknown;
   readonly undoFailures: readonly string[];
+  /** The container runs on without this process. */
+  readonly left: boolean;
   readonly values: Partial<Values>;
 }
 
@@ -73,10 +79,12 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     watcher !== undefined ||
     failpoints.some(({ pattern }) => initSteps.some(pattern.matches));
   const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
-  const facts = { id, traceparent, gated, initSteps, stdin: settings.stdin };
+  const { stdin, streams, self, supervised = false } = settings;
+  const attached = !supervised || streams !== undefined;
+  const facts = { id, traceparent, gated, initSteps, stdin, supervised, attached, self };
   const host = new HostLedger(sys, place);
   const run = new Run(
-    { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps },
+    { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps, streams },
     settings.initial,
   );
   const stopListening = passSignals(run);
@@ -105,6 +113,7 @@ async function finish(
   error: unknown,
 ): Promise<Outcome> {
   const cause = rootCause(error);
+  if (isLeft(run, cause)) return leave(run, journal);
   const quit = cause instanceof TsDockError && cause.reason === 'quit';
   const created =
     run.values.registered !== undefined ||
@@ -112,11 +121,15 @@ async function finish(
   const made = run.values.identity !== undefined;
   // A run that has a handshake left would keep the event loop, and dockerinit, waiting.
   run.values.handshake?.close();
+  run.values.attachment?.close();
   const which = owedAfter(created && !(quit && made), settings.rm);
   const why = error === undefined ? 'exit' : quit ? 'quit' : 'failure';
+  // It waits for this word: the teardown is ours, and not its own.
+  if (run.values.ended !== undefined) await run.values.monitor?.dismiss();
   const undoFailures = await run.undo(why, which);
+  run.values.monitor?.close();
   const code = exitCode(run, error, cause, quit);
-  journal.write({ k: 'end', at: Number(process.hrtime.bigint()), code });
+  journal.write({ k: 'end', at: now(), code });
   if (undoFailures.length > 0) journal.leave();
   else
     journal.settle(
@@ -124,7 +137,25 @@ async function finish(
     );
   pruneJournals(settings.sys, settings.place);
   run.emit({ event: 'end', exitCode: code });
-  return { exitCode: code, error: quit ? undefined : error, undoFailures, values: run.values };
+  return { exitCode: code, error: quit ? undefined : error, undoFailures, left: false, values: run.values };
+}
+
+/** The program runs, its monitor has it, and it has not ended. */
+function isLeft(run: Run, cause: unknown): boolean {
+  const { monitor, running, ended } = run.values;
+  if (monitor === undefined || monitor === null || running === undefined || ended !== undefined) return false;
+  return cause === undefined || (cause instanceof TsDockError && cause.reason === 'detached');
+}
+
+/** Nothing is undone: what is owed stands in the journal, and the monitor's teardown goes on with it. */
+function leave(run: Run, journal: Journal): Outcome {
+  const { monitor, attachment } = run.values;
+  journal.write({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
+  journal.leave();
+  attachment?.close();
+  monitor?.close();
+  run.emit({ event: 'end', exitCode: EXIT.ok });
+  return { exitCode: EXIT.ok, error: undefined, undoFailures: [], left: true, values: run.values };
 }
 
 function exitCode(run: Run, error: unknown, cause: unknown, quit: boolean): number {
@@ -154,7 +185,12 @@ function passSignals(run: Run): () => void {
   let asked = 0;
   const handlers = PASSED.map((signal) => {
     const handler = (): void => {
-      const { child, execd, ended } = run.values;
+      const { child, execd, ended, attachment } = run.values;
+      // The person's terminal is gone, and the container has one of its own: it goes on.
+      if (signal === 'SIGHUP' && attachment !== undefined && attachment !== null) {
+        attachment.detach();
+        return;
+      }
       const ending = ASKS_FOR_THE_END.includes(signal);
       if (child === undefined || execd === undefined || ended !== undefined) {
         if (ending) run.interruptBy(signal);

@@ -49,6 +49,12 @@ export interface RunFacts {
   readonly gated: boolean;
   /** The steps of dockerinit in this run's flow, in order. */
   readonly initSteps: readonly StepId[];
+  /** The container's parent is a monitor, and may outlive this command. */
+  readonly supervised: boolean;
+  /** Somebody looks at the container until its end; with a monitor that need not be. */
+  readonly attached: boolean;
+  /** How this very program is started, without its command: `[node, ts-dock.cjs, --root, R]`. */
+  readonly self: readonly string[];
   /** The user asked for standard input (`-i`), and nobody else reads it. */
   readonly stdin: 'terminal' | 'null';
 }

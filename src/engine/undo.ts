@@ -5,6 +5,8 @@
 import { join } from 'node:path';
 import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
+import { exitCodeOf } from '../daemon/exit-code.ts';
+import { readEnd } from '../daemon/monitor-end.ts';
 import type { Container } from '../daemon/model.ts';
 import { releaseName } from '../daemon/names.ts';
 import type { Place } from '../daemon/place.ts';
@@ -88,7 +90,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       await killProcess(sys, c.pid, c.startTime);
       return;
     case 'settle-state':
-      settleState(sys, join(place.containers, c.container, 'config.json'));
+      settleState(sys, place, c.container);
       return;
     case 'user-data':
       return;
@@ -163,6 +165,8 @@ function beneathRoot(
 
 /** Pid and start time together name a process; the pidfd keeps naming it while it is looked at and killed. */
 async function killProcess(sys: Kernel, pid: number, startTime: string): Promise<void> {
+  // The monitor that a run began has become this process, which undoes the run.
+  if (pid === process.pid) return;
   if (startTimeOf(pid) !== startTime) return;
   let pidfd: number;
   try {
@@ -184,17 +188,21 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
   }
 }
 
-/** Nobody saw this container end: 255, as Docker says of a container that it finds dead. */
-function settleState(sys: Kernel, path: string): void {
+/** Nobody but perhaps its monitor saw this container end: else 255, as Docker says of a container that it finds dead. */
+function settleState(sys: Kernel, place: Place, id: string): void {
+  const path = join(place.containers, id, 'config.json');
   const text = sys.readIfThere(path);
   if (text === undefined) return;
   const container = JSON.parse(text) as Container;
-  if (!container.State.Running) return;
+  if (!container.State.Running && !container.State.Restarting) return;
+  const ended = readEnd(sys, place, id);
   const State = {
     ...container.State,
     Running: false,
+    Paused: false,
+    Restarting: false,
     Pid: 0,
-    ExitCode: 255,
+    ExitCode: ended === undefined ? 255 : exitCodeOf(ended),
     FinishedAt: new Date().toISOString(),
   };
   sys.replaceFile(path, JSON.stringify({ ...container, State }));

@@ -13,7 +13,10 @@ import type {
   NetworkState,
   State,
 } from '../daemon/model.ts';
+import type { Attachment } from '../daemon/attachment.ts';
 import type { Handshake } from '../daemon/handshake.ts';
+import type { Attempt } from '../daemon/restart-policy.ts';
+import type { Monitor } from '../daemon/monitor.ts';
 import type { Ended } from '../kernel/binding.ts';
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
@@ -93,10 +96,22 @@ export interface Resources {
   readonly writeIops: readonly { readonly device: string; readonly rate: number }[];
 }
 
-/** Descriptors of the daemon that become 0, 1 and 2 of the container. `close` lists those opened for it. */
-export interface Stdio {
-  readonly fds: readonly [number, number, number];
-  readonly close: readonly number[];
+/**
+ * What becomes 0, 1 and 2 of the container. `inherit`: descriptors of the daemon; `close` lists those opened for it.
+ * `monitor`: pipes of its monitor, or a terminal that dockerinit makes.
+ */
+export type Stdio =
+  | {
+      readonly by: 'inherit';
+      readonly fds: readonly [number, number, number];
+      readonly close: readonly number[];
+    }
+  | { readonly by: 'monitor'; readonly mode: 'tty' | 'pipes'; readonly stdin: boolean };
+
+/** Who waits for the container's end, and how. */
+export interface Ending {
+  /** Resolves once, with the end. Rejects with `detached` when the person has left and the container goes on. */
+  wait(): Promise<Ended>;
 }
 
 export interface Values {
@@ -104,6 +119,8 @@ export interface Values {
   request: CreateRequest;
   /** Which container to start: an id, a unique prefix of one, or a name. */
   wanted: string;
+  /** What a restart policy asks for. */
+  attempt: Attempt;
 
   // --- host ---------------------------------------------------------------------------------------------------------
   bridge: Bridge | null;
@@ -127,6 +144,9 @@ export interface Values {
   persisted: { readonly config: string; readonly hostConfig: string };
   /** How the container is found: its shortest unique id prefix, and how many containers contStore holds. */
   registered: { readonly id: string; readonly prefix: string; readonly containers: number };
+
+  // --- start, by a restart policy ------------------------------------------------------------------------------------
+  backedOff: Proof;
 
   // --- start --------------------------------------------------------------------------------------------------------
   /** The container as contStore has it. */
@@ -152,11 +172,17 @@ export interface Values {
   /** Descriptor of the sealed copy of dockerinit. */
   sealedInit: number;
 
+  // --- launch, where the container may outlive ts-dock; null and null where ts-dock is the parent -------------------------
+  monitor: Monitor | null;
+  /** The person's end of the container's streams; null where nobody looks (`-d`). */
+  attachment: Attachment | null;
+
   // --- launch -------------------------------------------------------------------------------------------------------
   syncPipe: { readonly parent: number; readonly child: number };
   commandLine: { readonly argv: readonly string[]; readonly flags: number };
   child: { readonly pid: number; readonly pidfd: number };
   handshake: Handshake;
+  ending: Ending;
   startTime: string;
   /** Subsystem to directory of the container's cgroup. */
   cgroupPaths: Readonly<Record<string, string>>;

@@ -187,16 +187,19 @@ export interface Binding {
   // --- descriptors and locks ----------------------------------------------------------------------------------------
   /** socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC). */
   socketpair(): Or<[number, number]>;
+  /** connect(2) to a Unix stream socket; non-blocking afterwards. `path` may go through /proc/self/fd, for one too long for sun_path. */
+  connect(path: string): Or<number>;
   /** sendmsg(MSG_NOSIGNAL|MSG_DONTWAIT) with descriptors by SCM_RIGHTS; bytes sent. */
   send(fd: number, bytes: Uint8Array, fds: readonly number[]): Or<number>;
   /** recvmsg(MSG_DONTWAIT|MSG_CMSG_CLOEXEC), at most `max` bytes; `{call, errno: EAGAIN}` when there is nothing yet. */
   recv(fd: number, max: number): Or<Received>;
   shutdown(fd: number, how: number): Or<0>;
   /**
-   * A POSIX record lock on the whole file, made 0600 if absent; returns the descriptor that must stay open. Not inherited
+   * A POSIX record lock on a file, made 0600 if absent; returns the descriptor that must stay open. Not inherited
    * by children, released when this process closes *any* descriptor of the file. With `wait` it blocks, else EAGAIN.
+   * With `byte` only that byte of the file.
    */
-  lock(path: string, wait: boolean): Or<number>;
+  lock(path: string, wait: boolean, byte?: number): Or<number>;
   /** Pid of the process that holds the lock (F_GETLK), 0 if nobody does. Opens the file: never for a lock of this process. */
   lockHolder(path: string): Or<number>;
 

@@ -304,6 +304,24 @@ export class Kernel {
     return this.ask('pread64', [fd.toString(), max.toString(), '0'], (k) => k.readFd(fd, max));
   }
 
+  /** At most `max` bytes from `offset` on. Not recorded: a log may be long. */
+  readAt(fd: number, max: number, offset: number): Buffer {
+    const bytes = Buffer.alloc(max);
+    return bytes.subarray(0, fs.readSync(fd, bytes, 0, max, offset));
+  }
+
+  /** Calls back whenever something in a folder of the daemon's changes; at least once for several changes. Keeps the event loop alive. */
+  watchFolder(path: string, changed: () => void): Watch {
+    const watcher = fs.watch(path, changed);
+    // The folder may be removed while it is watched; that is a change, too.
+    watcher.on('error', changed);
+    return {
+      stop: () => {
+        watcher.close();
+      },
+    };
+  }
+
   writeFd(fd: number, bytes: Uint8Array): number {
     return this.ask('write', [fd.toString(), `${bytes.length.toString()} bytes`], (k) =>
       k.writeFd(fd, bytes),
@@ -491,13 +509,29 @@ export class Kernel {
     throw error;
   }
 
+  connect(path: string): number {
+    return this.ask('connect', ['AF_UNIX', quote(path)], (k) => k.connect(path));
+  }
+
+  /** Bytes sent, 0 where there is no room now. Not recorded: it carries what a program says, and goes on as long as it does. */
+  transmit(fd: number, bytes: Uint8Array, fds: readonly number[] = []): number {
+    const sent = this.native().send(fd, bytes, fds);
+    if (!isRefused(sent)) return sent;
+    const error = new KernelError(sent.call, [fd.toString()], sent.errno);
+    if (error.code === 'EAGAIN') return 0;
+    throw error;
+  }
+
   shutdown(fd: number, how: number): void {
     this.ask('shutdown', [fd.toString(), how.toString()], (k) => k.shutdown(fd, how));
   }
 
-  /** The descriptor of the lock, or undefined where another process has it (never with `wait`). */
-  lock(path: string, wait: boolean): number | undefined {
-    const got = this.native().lock(path, wait);
+  /**
+   * The descriptor of the lock, or undefined where another process has it (never with `wait`). With `byte` only that byte
+   * of the file is locked: several processes can then hold it, and only who has the whole knows that all are gone.
+   */
+  lock(path: string, wait: boolean, byte?: number): number | undefined {
+    const got = this.native().lock(path, wait, byte);
     if (!isRefused(got)) return got;
     const error = new KernelError(got.call, [quote(path), 'F_WRLCK'], got.errno);
     if (error.code === 'EAGAIN' || error.code === 'EACCES') return undefined;

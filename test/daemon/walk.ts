@@ -67,7 +67,16 @@ export class Walk {
   }
 
   private context(): PlanContext {
-    const run = { id: 'test', traceparent: '', gated: false, initSteps: [], stdin: 'null' } as const;
+    const run = {
+      id: 'test',
+      traceparent: '',
+      gated: false,
+      initSteps: [],
+      stdin: 'null',
+      supervised: false,
+      attached: true,
+      self: [],
+    } as const;
     return { place: this.place, sys: this.sys, run };
   }
 }

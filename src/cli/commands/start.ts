@@ -1,29 +1,49 @@
 import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
-import { startFlow } from '../../flows/run.ts';
+import type { Container } from '../../daemon/model.ts';
+import { attachedStartFlow, detachedStartFlow, startFlow, UNSUPERVISED } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
-import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
-import { walk } from '../walk.ts';
+import { addDebuggerFlags, addDetachKeys, detachKeysOf, watchingOf, type DebuggerOptions } from '../options.ts';
+import { walk, type Walk } from '../walk.ts';
+import { noTerminal } from './run.ts';
 
-/** `start CONTAINER`: starts a created or ended container and waits for it, in the foreground. */
+interface StartOptions {
+  readonly attach?: boolean;
+  readonly interactive?: boolean;
+  readonly detachKeys?: string;
+}
+
+/** `start CONTAINER`: starts a created or ended container, and leaves it running; with -a, waits for its end. */
 export function startCommand(cli: Cli): Command {
   const command = new Command('start')
     .summary('start a container')
-    .description('Start a container that was created or has ended, and wait for its end.')
-    .helpOption('--help', 'show this help');
-  addDebuggerFlags(command);
-  return command.argument('<container>').action(async (wanted: string, options: DebuggerOptions) => {
-    const watching = watchingOf(options);
-    cli.requireRoot();
-    await cli.recoverFirst();
-    const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
-    await walk(cli, {
-      command: 'start',
-      steps: startFlow,
-      initial: { wanted: container.ID },
-      rm: hostConfig.AutoRemove,
-      interactive: container.Config.OpenStdin,
-      watching,
+    .description('Start a container that was created or has ended; with -a, wait for its end.')
+    .helpOption('--help', 'show this help')
+    .option('-a, --attach', 'show what it says, and wait for its end')
+    .option('-i, --interactive', 'pass standard input on to it as well');
+  addDebuggerFlags(addDetachKeys(command));
+  return command
+    .argument('<container>')
+    .action(async (wanted: string, options: StartOptions & DebuggerOptions) => {
+      const watching = watchingOf(options);
+      cli.requireRoot();
+      await cli.recoverFirst();
+      const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
+      const manner = mannerOf(container, options);
+      const { left } = await walk(cli, { ...manner, command: 'start', rm: hostConfig.AutoRemove, watching });
+      if (left && manner.streams === undefined) cli.print(wanted);
     });
-  });
+}
+
+type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;
+
+function mannerOf({ ID, Config }: Container, { attach, interactive, detachKeys }: StartOptions): Manner {
+  const wanted = ID;
+  if (attach !== true && interactive !== true)
+    return { steps: detachedStartFlow, initial: { wanted }, supervised: true, interactive: false };
+  const input = interactive === true && Config.OpenStdin;
+  if (!Config.Tty) return { steps: startFlow, initial: { wanted, ...UNSUPERVISED }, interactive: input };
+  if (input && !process.stdin.isTTY) throw noTerminal();
+  const streams = { tty: true, input, detachKeys: detachKeysOf(detachKeys) };
+  return { steps: attachedStartFlow, initial: { wanted }, supervised: true, streams, interactive: input };
 }

@@ -8,17 +8,20 @@ export const callback = step({
   actor: 'daemon',
   then: { symbol: 'startCallback', file: 'daemon/monitor.go:247' },
   now: { where: 'containerd client/task.go Start' },
-  needs: ['ready', 'child', 'subject', 'lease', 'volumes', 'resolvConf', 'hostsFiles'],
+  needs: ['ready', 'child', 'subject', 'lease', 'volumes', 'resolvConf', 'hostsFiles', 'monitor'],
   gives: ['running'],
   observe: ['files'],
   plan: ({ subject }) => ({
     drawn: undefined,
     undo: [{ lifetime: 'transient', kind: 'settle-state', container: subject.container.ID }],
   }),
-  run({ child, subject, lease, volumes, resolvConf, hostsFiles }, { sys, place }) {
+  async run({ child, subject, lease, volumes, resolvConf, hostsFiles, monitor }, { sys, place }) {
     const running: State = {
       ...subject.container.State,
       Running: true,
+      Paused: false,
+      Restarting: false,
+      StopRequested: false,
       Pid: child.pid,
       ExitCode: 0,
       StartedAt: new Date().toISOString(),
@@ -40,6 +43,8 @@ export const callback = step({
       VolumesRW: volumes.writable,
     };
     saveContainer(sys, place, container, subject.hostConfig);
+    // Last: from here on it outlives us, and whoever looks must find it written down.
+    await monitor?.own();
     return { running };
   },
 });

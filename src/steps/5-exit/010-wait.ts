@@ -1,4 +1,3 @@
-import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
 
 export const wait = step({
@@ -7,15 +6,9 @@ export const wait = step({
   actor: 'daemon',
   then: { symbol: 'exec.Cmd.Wait', file: 'lc/namespaces/exec.go:106' },
   now: { where: 'containerd-shim-runc-v2 task/service.go processExits' },
-  needs: ['child', 'running'],
+  needs: ['ending', 'running'],
   gives: ['ended'],
   observe: ['process', 'namespaces', 'cgroups'],
   handsTerminalTo: 'front-end',
-  async run({ child }, { sys }) {
-    await sys.readable(child.pidfd);
-    const ended = sys.waitPidfd(child.pidfd);
-    if (ended === null) throw new TsDockError('init-died', 'the program ended and cannot be waited for');
-    sys.close(child.pidfd);
-    return { ended };
-  },
+  run: async ({ ending }) => ({ ended: await ending.wait() }),
 });
