@@ -124,6 +124,12 @@ export interface VethRequest {
   readonly alias: string;
 }
 
+/** Of a terminal, in characters. */
+export interface WindowSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 export interface Watch {
   /** Ends the watching; idempotent. Does not close the descriptor. */
   stop(): void;
@@ -214,6 +220,21 @@ export interface Binding {
   linkAlias(index: number, alias: string): Or<0>;
   linkDelete(index: number): Or<0>;
   addressAdd(index: number, address: string, prefix: number): Or<0>;
+
+  // --- terminals ----------------------------------------------------------------------------------------------------
+  isTerminal(fd: number): boolean;
+  /** TIOCGWINSZ. */
+  windowSize(fd: number): Or<WindowSize>;
+  /** TIOCSWINSZ; the kernel tells the terminal's foreground processes by SIGWINCH. */
+  setWindowSize(fd: number, rows: number, columns: number): Or<0>;
+  /** tcsetattr(2) with what cfmakeraw(3) makes of the modes: every byte goes through, both ways. The former modes. */
+  makeRaw(fd: number): Or<Buffer>;
+  /** Gives back what `makeRaw` answered; also from the background, where the terminal would stop others. */
+  setTerminalModes(fd: number, modes: Uint8Array): Or<0>;
+  /** O_NONBLOCK, for every holder of this open file. */
+  nonblocking(fd: number): Or<0>;
+  /** read(2), at most `max` bytes; empty at the end. */
+  read(fd: number, max: number): Or<Buffer>;
 }
 
 /** Where build products lie: beside the bundle when installed, in the checkout's root in tests. */

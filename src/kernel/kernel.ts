@@ -20,6 +20,7 @@ import {
   type Stat,
   type VethRequest,
   type Watch,
+  type WindowSize,
 } from './binding.ts';
 import { KernelError, now, refusedWith, type Call } from './calls.ts';
 import { openDatabase, type SqlRow, type SqlValue } from './sqlite.ts';
@@ -590,6 +591,57 @@ export class Kernel {
     this.ask('RTM_NEWADDR', [`index=${index.toString()}`, `${address}/${prefix.toString()}`], (k) =>
       k.addressAdd(index, address, prefix),
     );
+  }
+
+  // --- terminals ----------------------------------------------------------------------------------------------------
+
+  isTerminal(fd: number): boolean {
+    return this.native().isTerminal(fd);
+  }
+
+  windowSize(fd: number): WindowSize {
+    return this.ask(
+      'ioctl',
+      [fd.toString(), 'TIOCGWINSZ'],
+      (k) => k.windowSize(fd),
+      ({ rows, columns }) => `{rows=${rows.toString()}, columns=${columns.toString()}}`,
+    );
+  }
+
+  setWindowSize(fd: number, rows: number, columns: number): void {
+    const size = `{rows=${rows.toString()}, columns=${columns.toString()}}`;
+    this.ask('ioctl', [fd.toString(), 'TIOCSWINSZ', size], (k) => k.setWindowSize(fd, rows, columns));
+  }
+
+  /** The modes that `setTerminalModes` gives back. */
+  makeRaw(fd: number): Uint8Array {
+    return this.ask('tcsetattr', [fd.toString(), 'TCSADRAIN', 'raw'], (k) => k.makeRaw(fd));
+  }
+
+  setTerminalModes(fd: number, modes: Uint8Array): void {
+    this.ask('tcsetattr', [fd.toString(), 'TCSADRAIN', 'as before'], (k) => k.setTerminalModes(fd, modes));
+  }
+
+  nonblocking(fd: number): void {
+    this.ask('fcntl', [fd.toString(), 'F_SETFL', 'O_NONBLOCK'], (k) => k.nonblocking(fd));
+  }
+
+  /** What is there to read now: empty at the end, undefined while there is nothing. Not recorded: it is data. */
+  readNow(fd: number, max: number): Buffer | undefined {
+    return this.now('read', fd, (k) => k.read(fd, max));
+  }
+
+  /** How much of `bytes` could be written now: undefined when nothing. Not recorded: it is data. */
+  writeNow(fd: number, bytes: Uint8Array): number | undefined {
+    return this.now('write', fd, (k) => k.writeFd(fd, bytes));
+  }
+
+  private now<T>(call: string, fd: number, act: (native: Binding) => Or<T>): T | undefined {
+    const got = act(this.native());
+    if (!isRefused(got)) return got;
+    const error = new KernelError(call, [fd.toString()], got.errno);
+    if (error.code === 'EAGAIN') return undefined;
+    throw error;
   }
 
   // --- recording ----------------------------------------------------------------------------------------------------
