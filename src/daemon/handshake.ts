@@ -243,7 +243,8 @@ export class Handshake {
         return;
       case 'console':
         if (this.mayBringConsole(at)) this.master = this.descriptors.shift();
-        else this.outOfOrder(frame);
+        // With a descriptor, drain() has a better word for it.
+        else if (this.descriptors.length === 0) this.outOfOrder(frame);
         return;
       case 'ready':
         if (this.phase !== 'inside' || !last || this.position > this.permitted) this.outOfOrder(frame);

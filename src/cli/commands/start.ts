@@ -3,7 +3,13 @@ import { findContainer } from '../../daemon/containers.ts';
 import type { Container } from '../../daemon/model.ts';
 import { attachedStartFlow, detachedStartFlow, startFlow, UNSUPERVISED } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
-import { addDebuggerFlags, addDetachKeys, detachKeysOf, watchingOf, type DebuggerOptions } from '../options.ts';
+import {
+  addDebuggerFlags,
+  addDetachKeys,
+  detachKeysOf,
+  watchingOf,
+  type DebuggerOptions,
+} from '../options.ts';
 import { walk, type Walk } from '../walk.ts';
 import { noTerminal } from './run.ts';
 
