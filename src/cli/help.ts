@@ -26,8 +26,9 @@ at, looked at, explained and undone. Containers need Linux and root; steps and e
       text: `The exit code is the program's (128 + signal if it was killed), 126 if it cannot be executed,
 127 if there is no such program, 125 if ts-dock itself failed.
 
-With -d or -t the container has a monitor, and outlives this command: with -d from the start, with
--t when you leave its terminal with ctrl-p ctrl-q. attach comes back, logs shows what it said.
+But for a plain run --rm, the container has a monitor, and can outlive this command: with -d from
+the start, with -t when you leave its terminal with ctrl-p ctrl-q. attach comes back to it, logs
+shows what it said.
 
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
 d dump, f diff, k calls, q quit (undoes all that this command began), h help.
@@ -70,7 +71,7 @@ with ctrl-p ctrl-q, and goes on. The exit code is the container's.`,
       ],
     },
     logs: {
-      text: `Kept is what a container said while a monitor had it (run -d, run -t, start), as Docker keeps it:
+      text: `Kept is what a container said while a monitor had it (not with a plain run --rm), as Docker does:
 containers/<id>/<id>-json.log, one JSON object a line.`,
       examples: [
         ['ts-dock logs --tail 20 web', 'the last twenty lines'],

@@ -48,8 +48,8 @@ export class Attachment {
     } catch (error) {
       if (!refusedWith(error, 'ENOENT', 'ECONNREFUSED')) throw error;
       throw new TsDockError('still-running', `cannot attach to ${id.slice(0, 12)}: it has no monitor`, {
-        means: 'It was started in the foreground without a terminal: its streams are those of that command.',
-        remedy: 'Start it with `ts-dock start` or `run -d`, and it can be attached to.',
+        means: 'It was started with --rm in the foreground: its streams are those of that command.',
+        remedy: 'Without --rm, or with -d or -t, it can be attached to.',
         cause: error,
       });
     }

@@ -310,9 +310,7 @@ export class Run {
     if (failpoints.length > 0) await reach(failpoints, info.id, when);
     // Two readers of one terminal would each get half of what is typed: until its exit it is the container's.
     const given =
-      this.terminal === 'container' &&
-      (facts.stdin === 'terminal' || facts.supervised) &&
-      frontEnd.sharesTerminal === true;
+      this.terminal === 'container' && facts.stdin === 'terminal' && frontEnd.sharesTerminal === true;
     if (!given && breakpoints.stopsAt(info.id, when))
       await askForCommands(this, breakpoints, {
         step: info,

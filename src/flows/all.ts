@@ -2,14 +2,14 @@
 import type { AnyStep } from '../engine/step.ts';
 import { createFlow } from './create.ts';
 import { hostFlow } from './host.ts';
-import { attachedRunFlow, detachedRunFlow, restartFlow, runFlow, startFlow } from './run.ts';
+import { attachedRunFlow, attachedStartFlow, detachedRunFlow, restartFlow, runFlow } from './run.ts';
 
 export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   run: runFlow,
-  'run -t': attachedRunFlow,
+  'run, supervised': attachedRunFlow,
   'run -d': detachedRunFlow,
   create: createFlow,
-  start: startFlow,
+  start: attachedStartFlow,
   host: hostFlow,
   'restart policy': restartFlow,
 };

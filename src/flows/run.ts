@@ -10,7 +10,7 @@ import { backOff } from '../steps/2-start/005-back-off.ts';
 /** What stands in for a monitor where ts-dock itself is the container's parent. */
 export const UNSUPERVISED = { monitor: null, attachment: null } as const;
 
-/** `ts-dock run` */
+/** `ts-dock run --rm`: the container goes with the command, and nobody else needs to be there. */
 export const runFlow = flow(['request', 'monitor', 'attachment'])([
   ...hostSteps,
   ...createSteps,
@@ -19,7 +19,7 @@ export const runFlow = flow(['request', 'monitor', 'attachment'])([
   ...exitSteps,
 ]);
 
-/** `ts-dock run -t`: until its end, or until the person leaves. */
+/** `ts-dock run`: until its end, or until the person leaves. */
 export const attachedRunFlow = flow(['request'])([
   ...hostSteps,
   ...createSteps,
@@ -37,14 +37,6 @@ export const detachedRunFlow = flow(['request'])([
 ]);
 
 /** `ts-dock start -a` */
-export const startFlow = flow(['wanted', 'monitor', 'attachment'])([
-  ...hostSteps,
-  ...startSteps,
-  ...launchSteps,
-  ...exitSteps,
-]);
-
-/** `ts-dock start -a` of a container with a terminal. */
 export const attachedStartFlow = flow(['wanted'])([
   ...hostSteps,
   ...startSteps,

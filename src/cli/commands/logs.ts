@@ -60,19 +60,17 @@ async function show(cli: Cli, { stream, log, time }: LogLine, timestamps: boolea
 
 async function follow(cli: Cli, id: string, reader: LogReader, timestamps: boolean): Promise<void> {
   let wake: () => void = () => undefined;
-  let changed = false;
   const watch = cli.sys.watchFolder(containerFolder(cli.place, id), () => {
-    changed = true;
     wake();
   });
   try {
     for (;;) {
-      changed = false;
+      const changed = new Promise<void>((resolve) => (wake = resolve));
       // Looked at before the log: what it said before it ended is in the log then.
       const running = readStored(cli.sys, cli.place, id)?.container.State;
       for (const line of reader.lines()) await show(cli, line, timestamps);
       if (running === undefined || !(running.Running || running.Restarting)) return;
-      if (!changed) await new Promise<void>((resolve) => (wake = resolve));
+      await changed;
     }
   } finally {
     watch.stop();
@@ -83,7 +81,7 @@ function noLog(wanted: string, never: boolean): TsDockError {
   return new TsDockError('no-such-container', `there is no log of ${wanted}`, {
     means: never
       ? 'It has never run.'
-      : 'It ran in the foreground without a terminal: what it said went straight to that command, byte for byte.',
-    remedy: 'Containers started with `ts-dock start`, `run -d` or `run -t` have one.',
+      : 'It ran with --rm in the foreground: what it said went straight to that command, byte for byte.',
+    remedy: 'Containers that run without --rm, or with -d or -t, have one.',
   });
 }

@@ -45,15 +45,25 @@ export function runCommand(cli: Cli): Command {
 
 type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;
 
-/** Whether anybody looks, and whose child the container is. */
+/**
+ * Whether anybody looks, and whose child the container is. One that goes with its command, and has no terminal, needs no
+ * monitor: its streams are ours, and the shortest way. What stays has a log, and outlives a command that is killed.
+ */
 function mannerOf(request: CreateRequest, { detach, detachKeys }: ContainerOptions): Manner {
   const { Tty: tty, OpenStdin: input } = request.config;
   if (detach === true)
     return { steps: detachedRunFlow, initial: { request }, supervised: true, interactive: false };
-  if (!tty) return { steps: runFlow, initial: { request, ...UNSUPERVISED }, interactive: input };
-  if (input && !process.stdin.isTTY) throw noTerminal();
+  if (!tty && request.hostConfig.AutoRemove)
+    return { steps: runFlow, initial: { request, ...UNSUPERVISED }, interactive: input };
+  if (tty && input && !process.stdin.isTTY) throw noTerminal();
   const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };
-  return { steps: attachedRunFlow, initial: { request }, supervised: true, streams, interactive: input };
+  return {
+    steps: attachedRunFlow,
+    initial: { request },
+    supervised: true,
+    streams,
+    interactive: input || tty,
+  };
 }
 
 export function noTerminal(): TsDockError {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
 import type { Container } from '../../daemon/model.ts';
-import { attachedStartFlow, detachedStartFlow, startFlow, UNSUPERVISED } from '../../flows/run.ts';
+import { attachedStartFlow, detachedStartFlow } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
 import {
   addDebuggerFlags,
@@ -48,8 +48,14 @@ function mannerOf({ ID, Config }: Container, { attach, interactive, detachKeys }
   if (attach !== true && interactive !== true)
     return { steps: detachedStartFlow, initial: { wanted }, supervised: true, interactive: false };
   const input = interactive === true && Config.OpenStdin;
-  if (!Config.Tty) return { steps: startFlow, initial: { wanted, ...UNSUPERVISED }, interactive: input };
-  if (input && !process.stdin.isTTY) throw noTerminal();
-  const streams = { tty: true, input, detachKeys: detachKeysOf(detachKeys) };
-  return { steps: attachedStartFlow, initial: { wanted }, supervised: true, streams, interactive: input };
+  const tty = Config.Tty;
+  if (tty && input && !process.stdin.isTTY) throw noTerminal();
+  const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };
+  return {
+    steps: attachedStartFlow,
+    initial: { wanted },
+    supervised: true,
+    streams,
+    interactive: input || tty,
+  };
 }
