@@ -14,9 +14,11 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
+  /** `--sig-proxy=false`: what ts-dock is sent stays with it. */
+  readonly keepSignals?: boolean;
 }
 
-export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): Promise<Outcome> {
+export async function walk(cli: Cli, { interactive, watching, keepSignals, ...what }: Walk): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
@@ -30,6 +32,7 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
       place: cli.place,
       version: VERSION,
       stdin: interactive ? 'terminal' : 'null',
+      signals: keepSignals === true ? 'kept' : 'passed',
       failpoints,
       breakpoints,
       frontEnd,

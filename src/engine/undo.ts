@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
-import type { Container } from '../daemon/model.ts';
+import { changeContainer } from '../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../daemon/events.ts';
 import { releaseName } from '../daemon/names.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
@@ -88,7 +89,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       await killProcess(sys, c.pid, c.startTime);
       return;
     case 'settle-state':
-      settleState(sys, join(place.containers, c.container, 'config.json'));
+      settleState(sys, place, c.container);
       return;
     case 'user-data':
       return;
@@ -185,17 +186,14 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
 }
 
 /** Nobody saw this container end: 255, as Docker says of a container that it finds dead. */
-function settleState(sys: Kernel, path: string): void {
-  const text = sys.readIfThere(path);
-  if (text === undefined) return;
-  const container = JSON.parse(text) as Container;
-  if (!container.State.Running) return;
-  const State = {
-    ...container.State,
-    Running: false,
-    Pid: 0,
-    ExitCode: 255,
-    FinishedAt: new Date().toISOString(),
-  };
-  sys.replaceFile(path, JSON.stringify({ ...container, State }));
+function settleState(sys: Kernel, place: Place, id: string): void {
+  let settled = false;
+  const container = changeContainer(sys, place, id, (found) => {
+    settled = found.State.Running;
+    if (!settled) return found;
+    const over = { Running: false, Paused: false, Restarting: false, Pid: 0, ExitCode: 255 };
+    return { ...found, State: { ...found.State, ...over, FinishedAt: new Date().toISOString() } };
+  });
+  if (settled && container !== undefined)
+    recordEvent(place, 'die', subjectOf(container), { exitCode: '255' });
 }

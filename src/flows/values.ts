@@ -13,6 +13,7 @@ import type {
   NetworkState,
   State,
 } from '../daemon/model.ts';
+import type { Subject } from '../daemon/events.ts';
 import type { Handshake } from '../daemon/handshake.ts';
 import type { Ended } from '../kernel/binding.ts';
 
@@ -97,6 +98,19 @@ export interface Resources {
 export interface Stdio {
   readonly fds: readonly [number, number, number];
   readonly close: readonly number[];
+}
+
+/** The container that is to stop, and its process as it was found. */
+export interface StopTarget extends Subject {
+  /** The run that supervises it; empty: nobody does, so there is nothing to stop. */
+  readonly run: string;
+  /** Process 1 on the host, with the time that it was started at; 0 where it has none now. */
+  readonly pid: number;
+  readonly startTime: string;
+  /** Holds on to that process, whoever gets its number later; -1 without one. */
+  readonly pidfd: number;
+  /** The signal that it wants to be asked with. */
+  readonly signal: number;
 }
 
 export interface Values {
@@ -200,6 +214,19 @@ export interface Values {
   // --- exit ---------------------------------------------------------------------------------------------------------
   ended: Ended;
   recorded: State;
+
+  // --- stop ---------------------------------------------------------------------------------------------------------
+  /** Seconds between asking and killing; -1: as long as it takes. Given at the start. */
+  patience: number;
+  target: StopTarget;
+  stopRequested: Proof;
+  thawed: Proof;
+  asked: Proof;
+  /** Whether its process ended by itself. */
+  obeyed: boolean;
+  killed: Proof;
+  /** How it stands on disk afterwards; null: it went with its run (`--rm`). */
+  stopped: State | null;
 }
 
 export type ValueName = keyof Values;

@@ -15,7 +15,7 @@ const quiet = {
   warn: () => undefined,
   note: () => undefined,
   alsoUndo: () => undefined,
-  report: () => undefined,
+  report: () => undefined, interruption: new Promise<void>(() => undefined),
 };
 const acting = <P>(drawn: P): RunContext<P> => ({ ...context, ...quiet, drawn });
 
