@@ -41,6 +41,10 @@ export interface ContainerOptions {
   readonly capDrop?: readonly string[];
   readonly readOnly?: boolean;
   readonly interactive?: boolean;
+  readonly stopSignal?: string;
+  readonly init?: boolean;
+  readonly oomScoreAdj?: string;
+  readonly cidfile?: string;
   readonly rm?: boolean;
 }
 
@@ -90,6 +94,9 @@ export function addContainerFlags(command: Command): Command {
     .option('-u, --user <user[:group]>', 'run as this user, by name or number')
     .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
     .option('-i, --interactive', 'pass standard input on to the container')
+    .option('--init', 'put a small process 1 in front that reaps and passes signals on')
+    .option('--stop-signal <signal>', 'what `stop` asks it to end with (TERM)')
+    .option('--cidfile <file>', 'write the id of the container to a new file')
     .optionsGroup('What it sees:')
     .option(
       '-v, --volume <src:dst[:ro]>',
@@ -111,6 +118,7 @@ export function addContainerFlags(command: Command): Command {
     .option('--cpus <number>', 'how many CPUs it may use up: 1.5')
     .option('--cpuset-cpus <list>', 'which CPUs it may run on: 0-2,4')
     .option('--pids-limit <number>', 'how many processes and threads; -1 for no limit')
+    .option('--oom-score-adj <number>', 'killed last (-1000) or first (1000) when memory is short')
     .option('--device-read-iops <path:rate>', 'reads per second from a block device (repeatable)', all)
     .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
 }
@@ -229,8 +237,15 @@ function configOf(
     Cmd: command.length === 0 ? null : [...command],
     Image: image,
     WorkingDir: options.workdir === undefined ? '' : value.workdir('--workdir', options.workdir),
+    StopSignal: options.stopSignal === undefined ? '' : stopSignalOf(options.stopSignal),
     Entrypoint: entrypoint === undefined ? null : entrypoint === '' ? [] : [entrypoint],
   };
+}
+
+/** As it was written, once it is known to be one. */
+function stopSignalOf(text: string): string {
+  value.signal('--stop-signal', text);
+  return text;
 }
 
 function memoryOf(
@@ -249,6 +264,11 @@ function memoryOf(
     );
   }
   return { Memory, MemorySwap };
+}
+
+function cidFileOf(text: string): string {
+  if (text === '') throw value.expected('--cidfile', 'the path of a file that is not there yet', text);
+  return resolve(text);
 }
 
 function hostConfigOf(options: ContainerOptions): HostConfig {
@@ -272,5 +292,11 @@ function hostConfigOf(options: ContainerOptions): HostConfig {
       value.deviceRate('--device-write-iops', text),
     ),
     AutoRemove: options.rm === true,
+    ContainerIDFile: options.cidfile === undefined ? '' : cidFileOf(options.cidfile),
+    Init: options.init === true,
+    OomScoreAdj:
+      options.oomScoreAdj === undefined
+        ? 0
+        : value.wholeNumber('--oom-score-adj', options.oomScoreAdj, -1000, 1000),
   };
 }

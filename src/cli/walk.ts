@@ -18,7 +18,10 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   readonly keepSignals?: boolean;
 }
 
-export async function walk(cli: Cli, { interactive, watching, keepSignals, ...what }: Walk): Promise<Outcome> {
+export async function walk(
+  cli: Cli,
+  { interactive, watching, keepSignals, ...what }: Walk,
+): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);

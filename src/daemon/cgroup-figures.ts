@@ -7,7 +7,11 @@ import { hierarchies } from './cgroups.ts';
 type Reader = (controller: string, file: string) => string;
 
 /** Reads files of a group; what is not there is empty: a controller may be missing, and a group goes at any moment. */
-function readerOf(sys: Kernel, parent: string, name: string): { readonly v2: boolean; readonly read: Reader } {
+function readerOf(
+  sys: Kernel,
+  parent: string,
+  name: string,
+): { readonly v2: boolean; readonly read: Reader } {
   const { version, list } = hierarchies(sys);
   const v2 = version === 'v2';
   const read: Reader = (controller, file) => {

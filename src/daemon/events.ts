@@ -74,7 +74,8 @@ export function parseEvents(text: string): ContainerEvent[] {
     try {
       const event = JSON.parse(line) as Partial<ContainerEvent>;
       const { time, action, id, name, image, attributes } = event;
-      if (typeof time !== 'number' || typeof id !== 'string' || !ACTIONS.includes(action as Action)) return [];
+      if (typeof time !== 'number' || typeof id !== 'string' || !ACTIONS.includes(action as Action))
+        return [];
       return [
         {
           time,

@@ -76,10 +76,14 @@ export async function freeze(sys: Kernel, parent: string, name: string): Promise
     throw error;
   }
   write(sys, freezer, false);
-  throw new TsDockError('still-running', 'cannot pause it: the kernel could not freeze all of its processes', {
-    means: 'One of them waits within the kernel, usually for a disk. It was thawed again.',
-    remedy: 'Try again later.',
-  });
+  throw new TsDockError(
+    'still-running',
+    'cannot pause it: the kernel could not freeze all of its processes',
+    {
+      means: 'One of them waits within the kernel, usually for a disk. It was thawed again.',
+      remedy: 'Try again later.',
+    },
+  );
 }
 
 function ended(): TsDockError {

@@ -8,7 +8,7 @@ import type { Container } from './model.ts';
 import type { Place } from './place.ts';
 import { holdProcess, signalProcess } from './processes.ts';
 import { SIGKILL, signalName, stopSignalOf } from './signals.ts';
-import { requestStop, supervisedBy, teardownOver } from './supervision.ts';
+import { requestStop, supervisedBy, teardownOver, type Phase } from './supervision.ts';
 
 /** Thaws a paused container, in the kernel and on disk; gives whether it was paused. */
 export function resume(sys: Kernel, place: Place, id: string): boolean {
@@ -60,7 +60,7 @@ export async function endContainer(sys: Kernel, place: Place, container: Contain
   else await teardownOver(sys, place, run);
 }
 
-export function notRunning(verb: string, wanted: string, phase: 'starting' | string): TsDockError {
+export function notRunning(verb: string, wanted: string, phase: Phase): TsDockError {
   return phase === 'starting'
     ? new TsDockError('not-running', `cannot ${verb} ${wanted}: it is being started`, {
         means: 'Some ts-dock is preparing it, and its program does not run yet.',

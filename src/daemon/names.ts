@@ -100,21 +100,26 @@ function checkShadow(sys: Kernel, place: Place, name: string): void {
   const shadowed = containerIds(sys, place).find(
     (other) => /^[0-9a-f]+$/.test(name) && other.startsWith(name),
   );
-  if (shadowed !== undefined)
-    throw looksLikeId(name, `the id ${shortId(shadowed)} of a container begins so`);
+  if (shadowed !== undefined) throw looksLikeId(name, `the id ${shortId(shadowed)} of a container begins so`);
 }
 
-/**
- * Takes the name back, if it is still that container's, and with it the edges that 1.2.0 left as orphans. The name is that
- * of its birth: a container that is gone gives back what `rename` made of it too.
- */
+/** Takes the name back, if it is still that container's, and with it the edges that 1.2.0 left as orphans. */
 export function releaseName(sys: Kernel, place: Place, name: string, id: string): void {
+  release(sys, place, name, id, () => false);
+}
+
+/** The same for undo, which knows the name of a container's birth: one that is gone gives back what `rename` made of it too. */
+export function releaseNames(sys: Kernel, place: Place, name: string, id: string): void {
+  release(sys, place, name, id, () => !isRegistered(sys, place, id));
+}
+
+function release(sys: Kernel, place: Place, name: string, id: string, gone: () => boolean): void {
   if (!sys.exists(place.linkgraph)) return;
   withGraph(sys, place, (sql) => {
     const own = name.replace(/^\//, '');
     sql.run('DELETE FROM edge WHERE parent_id = ? AND name = ? AND entity_id = ?', ROOT, own, id);
     const named = sql.get('SELECT name FROM edge WHERE entity_id = ?', id);
-    if (named === undefined || !isRegistered(sys, place, id)) purge(sql, id);
+    if (named === undefined || gone()) purge(sql, id);
   });
 }
 

@@ -7,7 +7,7 @@ import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
 import { changeContainer } from '../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../daemon/events.ts';
-import { releaseName } from '../daemon/names.ts';
+import { releaseNames } from '../daemon/names.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -80,7 +80,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       if (sys.readIfThere(join(place.root, c.path)) === c.content) sys.unlink(join(place.root, c.path));
       return;
     case 'release-name':
-      releaseName(sys, place, c.name, c.id);
+      releaseNames(sys, place, c.name, c.id);
       return;
     case 'restore-file':
       if (sys.readIfThere(c.file)?.trim() === c.ours.trim()) sys.writeFile(c.file, c.old);
@@ -187,13 +187,11 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
 
 /** Nobody saw this container end: 255, as Docker says of a container that it finds dead. */
 function settleState(sys: Kernel, place: Place, id: string): void {
-  let settled = false;
-  const container = changeContainer(sys, place, id, (found) => {
-    settled = found.State.Running;
-    if (!settled) return found;
-    const over = { Running: false, Paused: false, Restarting: false, Pid: 0, ExitCode: 255 };
-    return { ...found, State: { ...found.State, ...over, FinishedAt: new Date().toISOString() } };
-  });
-  if (settled && container !== undefined)
+  const FinishedAt = new Date().toISOString();
+  const over = { Running: false, Paused: false, Restarting: false, Pid: 0, ExitCode: 255, FinishedAt };
+  const container = changeContainer(sys, place, id, (found) =>
+    found.State.Running ? { ...found, State: { ...found.State, ...over } } : found,
+  );
+  if (container?.State.FinishedAt === FinishedAt)
     recordEvent(place, 'die', subjectOf(container), { exitCode: '255' });
 }
