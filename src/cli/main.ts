@@ -13,14 +13,19 @@ import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logsCommand } from './commands/logs.ts';
+import { killCommand } from './commands/kill.ts';
+import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
+import { renameCommand } from './commands/rename.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
+import { stopCommand } from './commands/stop.ts';
 import { versionCommand } from './commands/version.ts';
+import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
 
@@ -47,6 +52,12 @@ function program(cli: Cli): Command {
     startCommand,
     attachCommand,
     logsCommand,
+    stopCommand,
+    killCommand,
+    waitCommand,
+    pauseCommand,
+    unpauseCommand,
+    renameCommand,
     psCommand,
     inspectCommand,
     rmCommand,

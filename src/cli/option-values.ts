@@ -5,6 +5,7 @@
 import { posix } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
 import type { DeviceRate, HostConfig, NetworkMode } from '../daemon/model.ts';
+import { signalNumber } from '../daemon/signals.ts';
 import { CAPABILITY_NAMES } from '../kernel/capability-names.ts';
 
 /** The one wording of a value that cannot be used. */
@@ -56,6 +57,13 @@ export function nanoCpus(option: string, text: string): number {
     throw expected(option, 'a number of CPUs such as 1.5', text);
   }
   return value;
+}
+
+/** Name or number of a signal. */
+export function signal(option: string, text: string): number {
+  const number = signalNumber(text);
+  if (number === undefined) throw expected(option, 'a signal such as TERM, SIGHUP or 15', text);
+  return number;
 }
 
 /** A list as the kernel reads it: `0-2,4`. */

@@ -46,6 +46,10 @@ export interface ContainerOptions {
   readonly detach?: boolean;
   readonly detachKeys?: string;
   readonly restart?: string;
+  readonly stopSignal?: string;
+  readonly init?: boolean;
+  readonly oomScoreAdj?: string;
+  readonly cidfile?: string;
   readonly rm?: boolean;
 }
 
@@ -97,6 +101,9 @@ export function addContainerFlags(command: Command): Command {
     .option('-i, --interactive', 'pass standard input on to the container')
     .option('-t, --tty', 'give the container a terminal')
     .option('--restart <policy>', 'start it again when it ends: no, always, on-failure[:times]')
+    .option('--init', 'put a small process 1 in front that reaps and passes signals on')
+    .option('--stop-signal <signal>', 'what `stop` asks it to end with (TERM)')
+    .option('--cidfile <file>', 'write the id of the container to a new file')
     .optionsGroup('What it sees:')
     .option(
       '-v, --volume <src:dst[:ro]>',
@@ -118,6 +125,7 @@ export function addContainerFlags(command: Command): Command {
     .option('--cpus <number>', 'how many CPUs it may use up: 1.5')
     .option('--cpuset-cpus <list>', 'which CPUs it may run on: 0-2,4')
     .option('--pids-limit <number>', 'how many processes and threads; -1 for no limit')
+    .option('--oom-score-adj <number>', 'killed last (-1000) or first (1000) when memory is short')
     .option('--device-read-iops <path:rate>', 'reads per second from a block device (repeatable)', all)
     .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
 }
@@ -263,8 +271,15 @@ function configOf(
     Cmd: command.length === 0 ? null : [...command],
     Image: image,
     WorkingDir: options.workdir === undefined ? '' : value.workdir('--workdir', options.workdir),
+    StopSignal: options.stopSignal === undefined ? '' : stopSignalOf(options.stopSignal),
     Entrypoint: entrypoint === undefined ? null : entrypoint === '' ? [] : [entrypoint],
   };
+}
+
+/** As it was written, once it is known to be one. */
+function stopSignalOf(text: string): string {
+  value.signal('--stop-signal', text);
+  return text;
 }
 
 function memoryOf(
@@ -283,6 +298,11 @@ function memoryOf(
     );
   }
   return { Memory, MemorySwap };
+}
+
+function cidFileOf(text: string): string {
+  if (text === '') throw value.expected('--cidfile', 'the path of a file that is not there yet', text);
+  return resolve(text);
 }
 
 function hostConfigOf(options: ContainerOptions): HostConfig {
@@ -309,5 +329,11 @@ function hostConfigOf(options: ContainerOptions): HostConfig {
     ...(options.restart === undefined
       ? {}
       : { RestartPolicy: value.restartPolicy('--restart', options.restart) }),
+    ContainerIDFile: options.cidfile === undefined ? '' : cidFileOf(options.cidfile),
+    Init: options.init === true,
+    OomScoreAdj:
+      options.oomScoreAdj === undefined
+        ? 0
+        : value.wholeNumber('--oom-score-adj', options.oomScoreAdj, -1000, 1000),
   };
 }

@@ -18,9 +18,14 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
+  /** `--sig-proxy=false`: what ts-dock is sent stays with it. */
+  readonly keepSignals?: boolean;
 }
 
-export async function walk(cli: Cli, { interactive, watching, streams, ...what }: Walk): Promise<Outcome> {
+export async function walk(
+  cli: Cli,
+  { interactive, watching, streams, keepSignals, ...what }: Walk,
+): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
@@ -36,6 +41,7 @@ export async function walk(cli: Cli, { interactive, watching, streams, ...what }
       stdin: interactive ? 'terminal' : 'null',
       streams: streams === undefined ? undefined : new PersonStreams(cli, streams),
       self: cli.self,
+      signals: keepSignals === true ? 'kept' : 'passed',
       failpoints,
       breakpoints,
       frontEnd,

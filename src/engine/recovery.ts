@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path';
 import { TsDockError } from './failure.ts';
+import { readStored } from '../daemon/containers.ts';
+import { recordEvent, subjectOf, type Subject } from '../daemon/events.ts';
 import type { Place } from '../daemon/place.ts';
 import { bootId } from '../kernel/append.ts';
 import { O } from '../kernel/flags.ts';
@@ -75,6 +77,19 @@ async function lockOf(sys: Kernel, place: Place, run: string): Promise<number | 
   }
 }
 
+/** Undoes one run, if its supervisor is dead. Never for a run of this process: the look would give up its lock. */
+export async function recoverOne(sys: Kernel, place: Place, run: string): Promise<Recovered | undefined> {
+  const path = join(place.journal, 'open', run);
+  if (!sys.exists(path)) return undefined;
+  const lock = await lockOf(sys, place, run);
+  if (lock === undefined) return undefined;
+  try {
+    return await recoverRun(sys, place, run, () => undefined);
+  } finally {
+    sys.close(lock);
+  }
+}
+
 async function recoverRun(
   sys: Kernel,
   place: Place,
@@ -82,6 +97,7 @@ async function recoverRun(
   say: (undone: Undone) => void,
 ): Promise<Recovered | undefined> {
   const story = readStory(sys, place.journal, run);
+  const subject = subjectOfId(sys, place, story.container);
   if (story.begin === undefined) {
     // Killed before its first line, or another process recovered it between our look and our lock: nothing was begun.
     unlinkIfThere(sys, join(place.journal, 'open', run));
@@ -97,7 +113,21 @@ async function recoverRun(
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
+  if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)
+    recordEvent(place, 'destroy', subject);
   return { run, container: story.container, undone, failed };
+}
+
+/** Whom an event is about: asked before the container goes. */
+function subjectOfId(sys: Kernel, place: Place, id: string | undefined): Subject | undefined {
+  try {
+    const stored = id === undefined ? undefined : readStored(sys, place, id);
+    return stored === undefined ? undefined : subjectOf(stored.container);
+  } catch (error) {
+    // A damaged file has no name to tell.
+    if (error instanceof TsDockError) return { id: id ?? '', name: '', image: '' };
+    throw error;
+  }
 }
 
 /** Of another boot, only what lies on disk is left; and a process id of that boot may be anybody's now. */
@@ -139,6 +169,7 @@ export async function removeWithContainer(
   const lockPath = join(place.journal, 'rm.lock');
   const lock = sys.lock(lockPath, true);
   const failed: Undone[] = [];
+  const subject = subjectOfId(sys, place, id);
   try {
     const runs = keptRuns(sys, place.journal, id);
     if (runs.length === 0)
@@ -155,7 +186,10 @@ export async function removeWithContainer(
       failed.push(...(await unwind({ sys, place, ended: false }, ofThisBoot(story, pending), journal, say)));
       journal.leave();
     }
-    if (failed.length === 0) unlinkIfThere(sys, join(place.journal, 'kept', id));
+    if (failed.length === 0) {
+      unlinkIfThere(sys, join(place.journal, 'kept', id));
+      if (subject !== undefined) recordEvent(place, 'destroy', subject);
+    }
   } finally {
     if (lock !== undefined) sys.close(lock);
   }

@@ -139,8 +139,9 @@ export class Run {
   /** Whom to look at, from what the run knows so far. */
   subject(): Subject {
     const { place } = this.settings;
-    const id = this.values.identity?.id ?? this.values.subject?.container.ID;
-    const pid = this.values.child?.pid;
+    const { identity, subject, target, child } = this.values;
+    const id = identity?.id ?? subject?.container.ID ?? target?.id;
+    const pid = child?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
     return {
       root: place.root,
       cgroupParent: place.cgroupParent,
@@ -207,6 +208,7 @@ export class Run {
       place,
       run: facts,
       drawn: plan.drawn as never,
+      interruption: this.interruption,
       warn: (text) => {
         notes.push(text);
         this.emit({ event: 'warning', text });
@@ -263,6 +265,7 @@ export class Run {
       journal.write({ k: 'container', id: this.values.subject?.container.ID ?? '' });
       journal.write({ k: 'created' });
     }
+    if (step.gives.includes('target')) journal.write({ k: 'container', id: this.values.target?.id ?? '' });
     if (step.gives.includes('registered')) journal.write({ k: 'created' });
   }
 

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { exitCodeOf } from '../daemon/exit-code.ts';
+import { recordEvent, subjectOf } from '../daemon/events.ts';
 import type { Place } from '../daemon/place.ts';
 import type { Values } from '../flows/values.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -34,6 +35,8 @@ export interface SessionSettings {
   readonly supervised?: boolean;
   readonly streams?: Streams | undefined;
   readonly self: readonly string[];
+  /** Signals to ts-dock go on to the program (`--sig-proxy`). */
+  readonly signals: 'passed' | 'kept';
   readonly failpoints: readonly Failpoint[];
   readonly breakpoints: Breakpoints;
   readonly frontEnd: FrontEnd;
@@ -87,7 +90,7 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps, streams },
     settings.initial,
   );
-  const stopListening = passSignals(run);
+  const stopListening = passSignals(run, settings.signals === 'passed');
   run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
   try {
     const error = await attempt(() => run.walk(steps));
@@ -126,8 +129,13 @@ async function finish(
   const why = error === undefined ? 'exit' : quit ? 'quit' : 'failure';
   // It waits for this word: the teardown is ours, and not its own.
   if (run.values.ended !== undefined) await run.values.monitor?.dismiss();
+  const { subject, container } = run.values;
   const undoFailures = await run.undo(why, which);
   run.values.monitor?.close();
+  const whole = subject?.container ?? container;
+  const goes = created && (settings.rm || (quit && made));
+  if (goes && whole !== undefined && undoFailures.length === 0)
+    recordEvent(settings.place, 'destroy', subjectOf(whole));
   const code = exitCode(run, error, cause, quit);
   journal.write({ k: 'end', at: now(), code });
   if (undoFailures.length > 0) journal.leave();
@@ -180,8 +188,9 @@ const ASKS_FOR_THE_END: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHU
 /**
  * While the program runs, signals are its own. The kernel drops those that pid 1 has no handler for, so, as with Docker's
  * client, whoever asks for the third time gets SIGKILL. Before the program runs they stop the run between two steps.
+ * Kept signals do nothing while it runs: ts-dock has to outlive it, and `ts-dock stop` ends it.
  */
-function passSignals(run: Run): () => void {
+function passSignals(run: Run, passed: boolean): () => void {
   let asked = 0;
   const handlers = PASSED.map((signal) => {
     const handler = (): void => {
@@ -196,6 +205,7 @@ function passSignals(run: Run): () => void {
         if (ending) run.interruptBy(signal);
         return;
       }
+      if (!passed) return;
       if (ending) asked += 1;
       const number = asked >= 3 && ending ? constants.signals.SIGKILL : constants.signals[signal];
       try {

@@ -7,8 +7,9 @@ import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
 import { exitCodeOf } from '../daemon/exit-code.ts';
 import { readEnd } from '../daemon/monitor-end.ts';
-import type { Container } from '../daemon/model.ts';
-import { releaseName } from '../daemon/names.ts';
+import { changeContainer } from '../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../daemon/events.ts';
+import { releaseNames } from '../daemon/names.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -81,7 +82,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       if (sys.readIfThere(join(place.root, c.path)) === c.content) sys.unlink(join(place.root, c.path));
       return;
     case 'release-name':
-      releaseName(sys, place, c.name, c.id);
+      releaseNames(sys, place, c.name, c.id);
       return;
     case 'restore-file':
       if (sys.readIfThere(c.file)?.trim() === c.ours.trim()) sys.writeFile(c.file, c.old);
@@ -190,20 +191,16 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
 
 /** Nobody but perhaps its monitor saw this container end: else 255, as Docker says of a container that it finds dead. */
 function settleState(sys: Kernel, place: Place, id: string): void {
-  const path = join(place.containers, id, 'config.json');
-  const text = sys.readIfThere(path);
-  if (text === undefined) return;
-  const container = JSON.parse(text) as Container;
-  if (!container.State.Running && !container.State.Restarting) return;
+  const FinishedAt = new Date().toISOString();
   const ended = readEnd(sys, place, id);
-  const State = {
-    ...container.State,
-    Running: false,
-    Paused: false,
-    Restarting: false,
-    Pid: 0,
-    ExitCode: ended === undefined ? 255 : exitCodeOf(ended),
-    FinishedAt: new Date().toISOString(),
-  };
-  sys.replaceFile(path, JSON.stringify({ ...container, State }));
+  const ExitCode = ended === undefined ? 255 : exitCodeOf(ended);
+  const over = { Running: false, Paused: false, Restarting: false, Pid: 0 };
+  let died = false;
+  const container = changeContainer(sys, place, id, (found) => {
+    died = found.State.Running;
+    const end = died ? { ExitCode, FinishedAt } : {};
+    return died || found.State.Restarting ? { ...found, State: { ...found.State, ...over, ...end } } : found;
+  });
+  if (container !== undefined && died)
+    recordEvent(place, 'die', subjectOf(container), { exitCode: ExitCode.toString() });
 }

@@ -3,15 +3,17 @@ import type { AnyStep } from '../engine/step.ts';
 import { createFlow } from './create.ts';
 import { hostFlow } from './host.ts';
 import { attachedRunFlow, attachedStartFlow, detachedRunFlow, restartFlow, runFlow } from './run.ts';
+import { stopFlow } from './stop.ts';
 
 export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   run: runFlow,
-  'run, supervised': attachedRunFlow,
-  'run -d': detachedRunFlow,
+  'run-supervised': attachedRunFlow,
+  'run-detached': detachedRunFlow,
   create: createFlow,
   start: attachedStartFlow,
   host: hostFlow,
-  'restart policy': restartFlow,
+  stop: stopFlow,
+  'restart-policy': restartFlow,
 };
 
 /** Every step that there is, once. */

@@ -14,6 +14,7 @@ import type {
   State,
 } from '../daemon/model.ts';
 import type { Attachment } from '../daemon/attachment.ts';
+import type { Subject } from '../daemon/events.ts';
 import type { Handshake } from '../daemon/handshake.ts';
 import type { Attempt } from '../daemon/restart-policy.ts';
 import type { Monitor } from '../daemon/monitor.ts';
@@ -112,6 +113,19 @@ export type Stdio =
 export interface Ending {
   /** Resolves once, with the end. Rejects with `detached` when the person has left and the container goes on. */
   wait(): Promise<Ended>;
+}
+
+/** The container that is to stop, and its process as it was found. */
+export interface StopTarget extends Subject {
+  /** The run that supervises it; empty: nobody does, so there is nothing to stop. */
+  readonly run: string;
+  /** Process 1 on the host, with the time that it was started at; 0 where it has none now. */
+  readonly pid: number;
+  readonly startTime: string;
+  /** Holds on to that process, whoever gets its number later; -1 without one. */
+  readonly pidfd: number;
+  /** The signal that it wants to be asked with. */
+  readonly signal: number;
 }
 
 export interface Values {
@@ -226,6 +240,19 @@ export interface Values {
   // --- exit ---------------------------------------------------------------------------------------------------------
   ended: Ended;
   recorded: State;
+
+  // --- stop ---------------------------------------------------------------------------------------------------------
+  /** Seconds between asking and killing; -1: as long as it takes. Given at the start. */
+  patience: number;
+  target: StopTarget;
+  stopRequested: Proof;
+  thawed: Proof;
+  asked: Proof;
+  /** Whether its process ended by itself. */
+  obeyed: boolean;
+  killed: Proof;
+  /** How it stands on disk afterwards; null: it went with its run (`--rm`). */
+  stopped: State | null;
 }
 
 export type ValueName = keyof Values;

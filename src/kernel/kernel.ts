@@ -397,6 +397,21 @@ export class Kernel {
     return this.native().watch(fd, events, callback);
   }
 
+  /**
+   * Calls back when something in a folder is made, renamed, changed or removed. Where the host's watches are all taken it
+   * calls back from time to time instead: the caller looks for himself in any case. Not recorded: it waits.
+   */
+  changesIn(folder: string, callback: () => void): Watch {
+    try {
+      const watcher = fs.watch(folder, callback);
+      watcher.on('error', callback);
+      return { stop: () => watcher.close() };
+    } catch {
+      const timer = setInterval(callback, 50);
+      return { stop: () => clearInterval(timer) };
+    }
+  }
+
   /** Resolves when `fd` can be read; for a pidfd: when the process has ended. */
   readable(fd: number): Promise<void> {
     return new Promise((resolve) => {

@@ -47,6 +47,7 @@ export class Walk {
     const context: RunContext<never> = {
       ...this.context(),
       drawn: drawn as never,
+      interruption: new Promise(() => undefined),
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
       alsoUndo: (compensation) => this.undo.push(compensation),

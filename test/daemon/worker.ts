@@ -25,6 +25,7 @@ const quiet = {
   note: () => undefined,
   alsoUndo: () => undefined,
   report: () => undefined,
+  interruption: new Promise<void>(() => undefined),
 };
 const acting = <P>(drawn: P): RunContext<P> => ({ ...context, ...quiet, drawn });
 

@@ -43,8 +43,11 @@ export function containersTable(containers: readonly Container[], whole: boolean
   );
 }
 
-function statusOf({ Running, ExitCode, StartedAt, FinishedAt }: Container['State']): string {
-  if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}`;
+/** Docker's words. */
+export function statusOf(state: Container['State']): string {
+  const { Running, Paused, Restarting, ExitCode, StartedAt, FinishedAt } = state;
+  if (Restarting) return `Restarting (${ExitCode.toString()}) ${ago(FinishedAt)}`;
+  if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}${Paused ? ' (Paused)' : ''}`;
   return StartedAt.startsWith('0001') ? 'Created' : `Exited (${ExitCode.toString()}) ${ago(FinishedAt)}`;
 }
 

@@ -1,5 +1,6 @@
-import { saveContainer } from '../../daemon/containers.ts';
-import type { State } from '../../daemon/model.ts';
+import { changeContainer, noSuchContainer } from '../../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
+import type { Container, State } from '../../daemon/model.ts';
 import { step } from '../../engine/step.ts';
 
 export const callback = step({
@@ -21,19 +22,21 @@ export const callback = step({
       Running: true,
       Paused: false,
       Restarting: false,
-      StopRequested: false,
       Pid: child.pid,
       ExitCode: 0,
       StartedAt: new Date().toISOString(),
+      OOMKilled: false,
+      StopRequested: false,
     };
-    const container = {
-      ...subject.container,
+    // As it stands on disk now: it may have been renamed since start.get-container read it.
+    const change = (container: Container): Container => ({
+      ...container,
       State: running,
       ResolvConfPath: resolvConf.path,
       HostsPath: hostsFiles.hosts,
       HostnamePath: hostsFiles.hostname,
       NetworkSettings: {
-        ...subject.container.NetworkSettings,
+        ...container.NetworkSettings,
         IPAddress: lease.address,
         IPPrefixLen: lease.prefix,
         Gateway: lease.gateway,
@@ -41,8 +44,10 @@ export const callback = step({
       },
       Volumes: volumes.paths,
       VolumesRW: volumes.writable,
-    };
-    saveContainer(sys, place, container, subject.hostConfig);
+    });
+    const container = changeContainer(sys, place, subject.container.ID, change);
+    if (container === undefined) throw noSuchContainer(subject.container.ID);
+    recordEvent(place, 'start', subjectOf(container));
     // Last: from here on it outlives us, and whoever looks must find it written down.
     await monitor?.own();
     return { running };
