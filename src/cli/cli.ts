@@ -88,6 +88,13 @@ export class Cli {
     return true;
   }
 
+  /** For commands that look at containers: what they show must be so, also after somebody was killed. */
+  async rootIsTrue(): Promise<boolean> {
+    if (!this.rootIsThere()) return false;
+    await this.recoverFirst();
+    return true;
+  }
+
   /** Every command that changes something first undoes what a killed ts-dock left. */
   async recoverFirst(): Promise<void> {
     const recovered = await recover(this.sys, this.place);

@@ -24,9 +24,9 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
   it('has one of its own, of the size of ours, and leaves ours as it was', async () => {
     const box = await sandbox();
     const screen = shell(box);
-    await screen.until(/\$ /);
+    await screen.until(/^\$/m);
     screen.keys('t run --rm -it --name term base sh; check', 'Enter');
-    await screen.until(/\/ #/);
+    await screen.until(/^\/ #/m);
     screen.keys('tty; stty size; echo "in $((20+3))"', 'Enter');
     expect(await screen.until(/in 23/)).toMatch(/\/dev\/pts\/0\s+40 80/);
     screen.keys('sleep 100', 'Enter');
@@ -41,14 +41,14 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
   it('is left with ctrl-p ctrl-q, goes on, and is come back to', async () => {
     const box = await sandbox();
     const screen = shell(box);
-    await screen.until(/\$ /);
+    await screen.until(/^\$/m);
     screen.keys('t run -it --name stay base sh; check', 'Enter');
-    await screen.until(/\/ #/);
+    await screen.until(/^\/ #/m);
     screen.keys('secret=kept', 'Enter', 'C-p', 'C-q');
     await screen.until(/modes kept, code 0/);
     expect((await box.run(['ps'])).stdout).toMatch(/Up .* stay/);
     screen.keys('clear; t attach stay; check', 'Enter', 'Enter');
-    await screen.until(/\/ #/);
+    await screen.until(/^\/ #/m);
     screen.keys('echo "is $secret"', 'Enter');
     await screen.until(/is kept/);
     screen.keys('exit 3', 'Enter');
@@ -62,10 +62,10 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
   it('gives the terminal back when ts-dock is told to end', async () => {
     const box = await sandbox();
     const screen = shell(box);
-    await screen.until(/\$ /);
+    await screen.until(/^\$/m);
     screen.keys('t run -it --name told base sh; check', 'Enter');
-    await screen.until(/\/ #/);
-    const clients = execFileSync('pgrep', ['-f', `--root ${box.root} run -it`], { encoding: 'utf8' });
+    await screen.until(/^\/ #/m);
+    const clients = execFileSync('pgrep', ['-f', '--', `--root ${box.root} run -it`], { encoding: 'utf8' });
     process.kill(Number(clients.trim().split('\n').at(-1)), 'SIGHUP');
     await screen.until(/modes kept, code 0/);
     expect((await box.run(['ps'])).stdout).toMatch(/Up .* told/);
@@ -78,14 +78,14 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
   it('shares it with the stepper: until the program runs, and after its end', async () => {
     const box = await sandbox();
     const screen = shell(box);
-    await screen.until(/\$ /);
+    await screen.until(/^\$/m);
     screen.keys(
       't run --rm -it --break init.ptmx-console:after --break exit.persist base sh; check',
       'Enter',
     );
     await screen.until(/after init\.ptmx-console>/);
     screen.keys('c', 'Enter');
-    await screen.until(/\/ #/);
+    await screen.until(/^\/ #/m);
     screen.keys('exit 4', 'Enter');
     await screen.until(/exit\.persist>/);
     screen.keys('c', 'Enter');
@@ -101,6 +101,7 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
 
   it('is one for the program also where nobody sits at ours', async () => {
     const box = await sandbox();
+    await box.run(['run', '--rm', 'base', 'true']);
     const done = await box.run(['run', '--rm', '-t', 'base', 'sh', '-c', 'tty; echo err >&2; exit 2']);
     expect(done).toMatchObject({ code: 2, stderr: '' });
     expect(done.stdout).toBe('/dev/pts/0\r\nerr\r\n');

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { Attachment } from '../../daemon/attachment.ts';
 import { findContainer } from '../../daemon/containers.ts';
 import { exitCodeOf } from '../../daemon/exit-code.ts';
+import { supervisedBy, teardownOver } from '../../daemon/supervision.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import type { Cli } from '../cli.ts';
 import { addDetachKeys, detachKeysOf } from '../options.ts';
@@ -26,12 +27,16 @@ export function attachCommand(cli: Cli): Command {
       const { Tty: tty, OpenStdin } = container.Config;
       const input = options.stdin && OpenStdin;
       if (tty && input && !process.stdin.isTTY) throw noTerminal();
+      const { run } = supervisedBy(cli.sys, cli.place, container);
       const attachment = Attachment.open(cli.sys, cli.place, container.ID, input);
       const joined = join(cli, attachment, { tty, input, detachKeys });
       const ended = await joined.over;
       joined.stop();
       attachment.close();
-      if (ended !== undefined) cli.exitCode = exitCodeOf(ended);
+      if (ended === undefined) return;
+      cli.exitCode = exitCodeOf(ended);
+      // Whoever types the next command expects to find it ended.
+      await teardownOver(cli.sys, cli.place, run);
     });
 }
 

@@ -14,8 +14,8 @@ export function psCommand(cli: Cli): Command {
     .option('-q, --quiet', 'only their ids')
     .option('--no-trunc', 'do not shorten');
   return addJsonFlag(command).action(
-    (options: { all?: boolean; quiet?: boolean; trunc: boolean; json?: boolean }) => {
-      if (!cli.rootIsThere()) {
+    async (options: { all?: boolean; quiet?: boolean; trunc: boolean; json?: boolean }) => {
+      if (!(await cli.rootIsTrue())) {
         cli.print(
           options.json === true
             ? '[]'

@@ -50,7 +50,8 @@ export function join(cli: Cli, attachment: Attachment, { tty, input, detachKeys 
     terminal: stdin.isTTY ? 0 : stdout.isTTY ? 1 : undefined,
     detachKeys,
   }).then((how) => {
-    stdin.unref();
+    // A file as standard input has no `unref`.
+    if (input) (stdin as Partial<NodeJS.ReadStream>).unref?.();
     if (how === 'detached') attachment.detach();
     return end.ended;
   });
