@@ -104,6 +104,15 @@ Every command that changes something does this by itself first.`,
         ['ts-dock host down', 'remove bridge, rules and cgroups, restore settings'],
       ],
     },
+    doctor: {
+      text: `Everything is asked of the kernel, and what can be tried is tried: mounts, namespaces and rules, where nothing
+of it stays. Without root it says what it could not look at. The exit code is 0 when containers can run here, else 1.`,
+      examples: [
+        ['ts-dock doctor', 'look at this machine'],
+        ['ts-dock doctor --summary', 'one line, for a bug report'],
+        ['ts-dock doctor --json', 'for programs'],
+      ],
+    },
     version: { examples: [['ts-dock version --json', 'for a bug report']] },
   };
 }

@@ -7,6 +7,7 @@ import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
 import { createCommand } from './commands/create.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -50,6 +51,7 @@ function program(cli: Cli): Command {
     explainCommand,
     recoverCommand,
     hostCommand,
+    doctorCommand,
     versionCommand,
   ];
   for (const make of commands) {

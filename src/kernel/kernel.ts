@@ -183,6 +183,16 @@ export class Kernel {
     );
   }
 
+  /** statfs(2): of the file system that `path` lies on. */
+  statfs(path: string): fs.StatsFs {
+    return this.file(
+      'statfs',
+      [quote(path)],
+      () => fs.statfsSync(path),
+      () => '0',
+    );
+  }
+
   realpath(path: string): string {
     return this.file(
       'realpath',
@@ -334,6 +344,19 @@ export class Kernel {
 
   umount(target: string, flags: number): void {
     this.ask('umount2', [quote(target), flagNames('MNT_', MNT, flags)], (k) => k.umount2(target, flags));
+  }
+
+  /** In a mount namespace that ends with the call; see `Binding.tryMounts`. */
+  tryMounts(
+    trials: readonly (readonly [source: string, target: string, fstype: string, data: string])[],
+    files: readonly string[] = [],
+  ): void {
+    const args = trials.map((trial) => trial.map(quote).join(', '));
+    this.ask('mount', args, (k) => k.tryMounts(trials, files));
+  }
+
+  lackingCalls(): string[] {
+    return this.ask('syscall', ['one of each that is needed'], (k) => k.lackingCalls());
   }
 
   // --- processes ----------------------------------------------------------------------------------------------------
