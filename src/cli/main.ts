@@ -18,6 +18,7 @@ import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
+import { uninstallCommand } from './commands/uninstall.ts';
 import { versionCommand } from './commands/version.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
@@ -52,6 +53,7 @@ function program(cli: Cli): Command {
     recoverCommand,
     hostCommand,
     doctorCommand,
+    uninstallCommand,
     versionCommand,
   ];
   for (const make of commands) {
