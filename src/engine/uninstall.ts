@@ -195,17 +195,18 @@ function isHeld(sys: Kernel, lock: string): boolean {
 
 function tellContent({ sys, place, say }: UninstallSettings): void {
   const named = (what: string, names: readonly string[]): void => {
-    if (names.length > 0) say(`remove   ${names.length} ${what}: ${names.join(', ')}`);
+    if (names.length > 0)
+      say(`remove   ${names.length} ${what}${names.length === 1 ? '' : 's'}: ${names.join(', ')}`);
   };
   const list = (folder: string): string[] => (sys.exists(folder) ? sys.readdirPath(folder) : []);
   const containers = sys.exists(place.containers) ? listContainers(sys, place) : [];
   named(
-    'containers',
+    'container',
     containers.map(({ container }) => container.Name.slice(1)),
   );
-  named('images', sys.exists(place.graph) ? imageIds(sys, place).map((id) => id.slice(0, 12)) : []);
+  named('image', sys.exists(place.graph) ? imageIds(sys, place).map((id) => id.slice(0, 12)) : []);
   named(
-    'volumes',
+    'volume',
     list(place.volumes).map((id) => id.slice(0, 12)),
   );
 }

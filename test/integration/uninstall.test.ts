@@ -46,8 +46,8 @@ describe.skipIf(skipUnlessRoot())('uninstall', () => {
       const done = await box.run(command.split(' '));
       expect(done).toMatchObject({ code: 0, stderr: '' });
       expect(done.stdout).toMatch(/^undone {3}delete chain/m);
-      expect(done.stdout).toContain('remove   1 containers: ended');
-      expect(done.stdout).toMatch(/remove {3}\d+ images: /);
+      expect(done.stdout).toContain('remove   1 container: ended');
+      expect(done.stdout).toMatch(/remove {3}\d+ images?: /);
       expect(existsSync(box.root)).toBe(false);
       expect(await settle(before, take)).toEqual([]);
       expect(readFileSync(join(box.folder, 'mine', 'data'), 'utf8')).toBe('precious\n');
