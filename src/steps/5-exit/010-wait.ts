@@ -9,7 +9,7 @@ export const wait = step({
   now: { where: 'containerd-shim-runc-v2 task/service.go processExits' },
   needs: ['child', 'running'],
   gives: ['ended'],
-  observe: ['process', 'namespaces', 'cgroups'],
+  observe: ['process', 'namespaces', 'cgroups', 'links', 'firewall'],
   handsTerminalTo: 'front-end',
   async run({ child }, { sys }) {
     await sys.readable(child.pidfd);
