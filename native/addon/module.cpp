@@ -11,6 +11,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   tsdock::offer_files(exports);
   tsdock::offer_trees(exports);
   tsdock::offer_mounts(exports);
+  tsdock::offer_trials(exports);
   tsdock::offer_processes(exports);
   tsdock::offer_watch(exports);
   tsdock::offer_sockets(exports);

@@ -81,6 +81,7 @@ void offer(Napi::Object& exports, const char* name) {
 void offer_files(Napi::Object& exports);
 void offer_trees(Napi::Object& exports);
 void offer_mounts(Napi::Object& exports);
+void offer_trials(Napi::Object& exports);
 void offer_processes(Napi::Object& exports);
 void offer_watch(Napi::Object& exports);
 void offer_sockets(Napi::Object& exports);

@@ -219,14 +219,25 @@ Result<Done> Kernel::seccomp_filter(const sock_fprog& program) {
              [&] { return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program); });
 }
 
-Result<Done> Kernel::execve(const std::string& path, char* const* argv, char* const* env) {
+namespace {
+
+std::vector<std::string> execve_arguments(const std::string& path, char* const* argv, char* const* env) {
   std::string shown;
   for (char* const* arg = argv; *arg != nullptr; ++arg) shown += (shown.empty() ? "" : ", ") + quoted(*arg);
   size_t variables = 0;
   while (env[variables] != nullptr) ++variables;
   // The values are the user's secrets: only how many there are is told.
-  return run("execve", {quoted(path), "[" + shown + "]", "/* " + std::to_string(variables) + " vars */"},
-             [&] { return ::execve(path.c_str(), argv, env); });
+  return {quoted(path), "[" + shown + "]", "/* " + std::to_string(variables) + " vars */"};
+}
+
+}  // namespace
+
+void Kernel::announce_execve(const std::string& path, char* const* argv, char* const* env) {
+  keep({"execve", execve_arguments(path, argv, env), 0, 0, now(), 0});
+}
+
+Result<Done> Kernel::execve(const std::string& path, char* const* argv, char* const* env) {
+  return run("execve", execve_arguments(path, argv, env), [&] { return ::execve(path.c_str(), argv, env); });
 }
 
 mode_t Kernel::umask(mode_t mask) {

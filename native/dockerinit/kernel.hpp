@@ -65,6 +65,9 @@ class Kernel {
   Result<Done> prlimit(int resource, const std::string& name, const rlimit64& limit);
   Result<Done> seccomp_filter(const sock_fprog& program);
   Result<Done> execve(const std::string& path, char* const* argv, char* const* env);
+  // A call that succeeds leaves nobody to tell of it, so it is told before; the daemon believes it when it
+  // happened.
+  void announce_execve(const std::string& path, char* const* argv, char* const* env);
   mode_t umask(mode_t mask);
 
   // Descriptors.

@@ -61,6 +61,12 @@ export class Cli {
 
   /** For commands that ask the kernel for more than reading: Linux, root, and a root folder that this version knows. */
   requireRoot(): void {
+    this.requireRights();
+    prepareRoot(this.sys, this.place);
+  }
+
+  /** The same for a root folder that is not to be made. */
+  requireRights(): void {
     if (process.platform !== 'linux') {
       throw new TsDockError('not-linux', 'cannot run containers here: they are made by the Linux kernel', {
         remedy: '`ts-dock steps` and `ts-dock explain` work on any system.',
@@ -74,7 +80,6 @@ export class Cli {
     }
     // What this process inherited must not reach a program of the host that it starts, let alone a container.
     this.sys.cloexecFrom(3);
-    prepareRoot(this.sys, this.place);
   }
 
   /** For commands that only read: a root that nobody has made yet is empty, and is not made for the asking. */

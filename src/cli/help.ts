@@ -126,6 +126,24 @@ Every command that changes something does this by itself first.`,
       examples: [
         ['ts-dock host up --step', 'see the bridge and the NAT rules being made'],
         ['ts-dock host down', 'remove bridge, rules and cgroups, restore settings'],
+        ['ts-dock host down --all', 'the containers, the images and the root folder too'],
+      ],
+    },
+    uninstall: {
+      text: `Files of yours that were mounted into containers (-v) stay; volumes in the root folder go with it.
+Ends nothing that runs, unless told to. Killed half-way, it goes on where it was when called again.`,
+      examples: [
+        ['ts-dock uninstall', 'as if ts-dock had never run here'],
+        ['ts-dock uninstall --force', 'and end what still runs'],
+      ],
+    },
+    doctor: {
+      text: `Everything is asked of the kernel, and what can be tried is tried: mounts, namespaces and rules, where nothing
+of it stays. Without root it says what it could not look at. The exit code is 0 when containers can run here, else 1.`,
+      examples: [
+        ['ts-dock doctor', 'look at this machine'],
+        ['ts-dock doctor --summary', 'one line, for a bug report'],
+        ['ts-dock doctor --json', 'for programs'],
       ],
     },
     version: { examples: [['ts-dock version --json', 'for a bug report']] },

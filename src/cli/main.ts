@@ -8,6 +8,7 @@ import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
 import { attachCommand } from './commands/attach.ts';
 import { createCommand } from './commands/create.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -24,6 +25,7 @@ import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { stopCommand } from './commands/stop.ts';
+import { uninstallCommand } from './commands/uninstall.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
@@ -66,6 +68,8 @@ function program(cli: Cli): Command {
     explainCommand,
     recoverCommand,
     hostCommand,
+    doctorCommand,
+    uninstallCommand,
     versionCommand,
   ];
   for (const make of commands) {

@@ -68,6 +68,12 @@ function restoreText(place: Place, missing: readonly Rule[], own: readonly Rule[
   return `${lines.join('\n')}\n`;
 }
 
+/** All rules as `host.firewall` would make them, for a network namespace where nothing is yet (`doctor` tries them). */
+export function trialText(place: Place): string {
+  const bridge: Bridge = { name: place.bridge, index: 0, address: '172.17.42.1', prefix: 16, mtu: 1500 };
+  return restoreText(place, jumps(place), ownRules(place, bridge));
+}
+
 function hasRule(sys: Kernel, { table, chain, rule }: Rule): boolean {
   return iptables(sys, '-t', table, '-C', chain, ...rule)?.status === 0;
 }

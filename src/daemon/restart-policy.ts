@@ -34,6 +34,6 @@ export function nextAttempt({ container, hostConfig, ran, earlier }: EndedRun): 
   const failures = ExitCode === 0 ? 0 : (earlier?.failures ?? 0) + 1;
   const again =
     Name === 'always' || (Name === 'on-failure' && ExitCode !== 0 && (most === 0 || failures <= most));
-  if (!again || StopRequested === true) return undefined;
+  if (!again || StopRequested) return undefined;
   return { delay: ran > GOOD_RUN ? FIRST_DELAY : (earlier?.delay ?? FIRST_DELAY) * 2, failures };
 }

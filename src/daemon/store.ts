@@ -15,7 +15,9 @@ export const isId = (text: unknown): text is string =>
 
 export const shortId = (id: string): string => id.slice(0, 12);
 
-const formatFile = (place: Place): string => join(place.root, 'format');
+/** Says that a folder is a root of ts-dock, and of which layout. */
+export const FORMAT_FILE = 'format';
+const formatFile = (place: Place): string => join(place.root, FORMAT_FILE);
 const scratch = (place: Place): string => join(place.root, 'tmp');
 
 function folders(place: Place): string[] {
@@ -78,7 +80,7 @@ function refuseForeign(sys: Kernel, place: Place): void {
   );
 }
 
-function checkFormat(place: Place, written: string): void {
+export function checkFormat(place: Place, written: string): void {
   const format = Number(written);
   if (format === FORMAT) return;
   if (Number.isSafeInteger(format) && format > FORMAT) {

@@ -195,12 +195,11 @@ function settleState(sys: Kernel, place: Place, id: string): void {
   const ended = readEnd(sys, place, id);
   const ExitCode = ended === undefined ? 255 : exitCodeOf(ended);
   const over = { Running: false, Paused: false, Restarting: false, Pid: 0 };
-  let died = false;
   const container = changeContainer(sys, place, id, (found) => {
-    died = found.State.Running;
-    const end = died ? { ExitCode, FinishedAt } : {};
-    return died || found.State.Restarting ? { ...found, State: { ...found.State, ...over, ...end } } : found;
+    const { Running, Restarting } = found.State;
+    const end = Running ? { ExitCode, FinishedAt } : {};
+    return Running || Restarting ? { ...found, State: { ...found.State, ...over, ...end } } : found;
   });
-  if (container !== undefined && died)
+  if (container?.State.FinishedAt === FinishedAt)
     recordEvent(place, 'die', subjectOf(container), { exitCode: ExitCode.toString() });
 }

@@ -170,6 +170,16 @@ export interface Binding {
   /** mount(2) with `dirfd` as the working directory of the call (so that overlay options may be short relative names); -100 leaves it. */
   mount(dirfd: number, source: string, target: string, fstype: string, flags: number, data: string): Or<0>;
   umount2(target: string, flags: number): Or<0>;
+  /**
+   * Tries mounts one after the other (source, target, type, data), then makes `files`, in a mount namespace of a thread's
+   * own that ends with the call: nothing stays mounted, whatever happens to this process.
+   */
+  tryMounts(
+    trials: readonly (readonly [source: string, target: string, fstype: string, data: string])[],
+    files: readonly string[],
+  ): Or<0>;
+  /** The calls that ts-dock needs and that answer ENOSYS, asked with arguments that no kernel accepts. */
+  lackingCalls(): Or<string[]>;
 
   // --- processes ----------------------------------------------------------------------------------------------------
   /**

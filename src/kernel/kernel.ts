@@ -184,6 +184,16 @@ export class Kernel {
     );
   }
 
+  /** statfs(2): of the file system that `path` lies on. */
+  statfs(path: string): fs.StatsFs {
+    return this.file(
+      'statfs',
+      [quote(path)],
+      () => fs.statfsSync(path),
+      () => '0',
+    );
+  }
+
   realpath(path: string): string {
     return this.file(
       'realpath',
@@ -249,8 +259,8 @@ export class Kernel {
   // --- beneath a descriptor -----------------------------------------------------------------------------------------
 
   openat2(dirfd: number, path: string, flags: number, mode = 0, resolve: number = RESOLVE.BENEATH): number {
-    const how = `{flags=${flagNames('O_', O, flags)}, mode=${octal(mode)}, resolve=${flagNames('RESOLVE_', RESOLVE, resolve)}}`;
-    return this.ask('openat2', [at(dirfd), quote(path), how], (k) =>
+    const how = `{flags=${openFlags(flags)}${mode === 0 ? '' : `, mode=${octal(mode)}`}, resolve=${flagNames('RESOLVE_', RESOLVE, resolve)}}`;
+    return this.ask('openat2', [at(dirfd), quote(path), how, HOW_SIZE], (k) =>
       k.openat2(dirfd, path, flags, mode, resolve),
     );
   }
@@ -302,7 +312,12 @@ export class Kernel {
   }
 
   readFd(fd: number, max: number): Buffer {
-    return this.ask('pread64', [fd.toString(), max.toString(), '0'], (k) => k.readFd(fd, max));
+    return this.ask(
+      'pread64',
+      [fd.toString(), max.toString(), '0'],
+      (k) => k.readFd(fd, max),
+      (bytes) => bytes.length.toString(),
+    );
   }
 
   /** At most `max` bytes from `offset` on. Not recorded: a log may be long. */
@@ -355,13 +370,24 @@ export class Kernel {
     this.ask('umount2', [quote(target), flagNames('MNT_', MNT, flags)], (k) => k.umount2(target, flags));
   }
 
+  /** In a mount namespace that ends with the call; see `Binding.tryMounts`. */
+  tryMounts(
+    trials: readonly (readonly [source: string, target: string, fstype: string, data: string])[],
+    files: readonly string[] = [],
+  ): void {
+    const args = trials.map((trial) => trial.map(quote).join(', '));
+    this.ask('mount', args, (k) => k.tryMounts(trials, files));
+  }
+
+  lackingCalls(): string[] {
+    return this.ask('syscall', ['one of each that is needed'], (k) => k.lackingCalls());
+  }
+
   // --- processes ----------------------------------------------------------------------------------------------------
 
   clone(request: CloneRequest): Cloned {
-    const args = [
-      `${flagNames('CLONE_', CLONE, request.flags)}|CLONE_PIDFD|CLONE_VFORK|SIGCHLD`,
-      `execveat(${request.argv.map(quote).join(' ')})`,
-    ];
+    const flags = `${flagNames('CLONE_', CLONE, request.flags)}|CLONE_VM|CLONE_VFORK|CLONE_PIDFD|CLONE_CLEAR_SIGHAND`;
+    const args = [`{flags=${flags}, exit_signal=SIGCHLD}`, `execveat(${request.argv.map(quote).join(' ')})`];
     return this.ask(
       'clone3',
       args,
@@ -694,6 +720,17 @@ export class Kernel {
 
 /** The host's programs are looked for here and nowhere else: never along a PATH that somebody handed to us. */
 const HOST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** sizeof(struct open_how). */
+const HOW_SIZE = '24';
+
+/** O_RDONLY is zero, but a learner looks for it; with O_PATH nothing is read. */
+function openFlags(flags: number): string {
+  const names = flagNames('O_', O, flags);
+  const reads = (flags & (O.WRONLY | O.RDWR | O.PATH)) === 0;
+  if (!reads) return names;
+  return names === '0' ? 'O_RDONLY' : `O_RDONLY|${names}`;
+}
 
 function attemptOf(act: () => void): void {
   try {

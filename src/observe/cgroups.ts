@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { parseHierarchies } from '../daemon/cgroups.ts';
 import type { Subject } from './names.ts';
-import { isFolder, readKernelFile, readMountinfo } from './read.ts';
+import { isFolder, readKernelFile, readMountinfo, readNames } from './read.ts';
 
 const FILES: Readonly<Record<string, readonly string[]>> = {
   cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
@@ -31,17 +31,27 @@ const MOST_MEMBERS = 16;
 
 export function cgroups({ cgroupParent, containerId, pid }: Subject): Record<string, string> {
   const lines: Record<string, string> = {};
+  const beside = new Map<string, string[]>();
   const { list } = parseHierarchies(readMountinfo('self'));
   for (const { controllers, mount } of list) {
     const label = controllers.join(',');
     const parent = join(mount, cgroupParent);
     if (!isFolder(parent)) continue;
     lines[`${label} parent`] = parent;
+    for (const other of siblings(parent, containerId))
+      beside.set(other, [...(beside.get(other) ?? []), label]);
     const group = containerId === undefined ? '' : join(parent, containerId);
     if (group !== '' && isFolder(group)) describe(lines, label, group, controllers);
   }
+  for (const [other, labels] of [...beside].slice(0, MOST_MEMBERS))
+    lines[`group of ${other.slice(0, 12)}`] = labels.join(' ');
   if (pid !== undefined) membership(lines, pid);
   return lines;
+}
+
+/** Other containers' groups: they are listed, and not looked into. */
+function siblings(parent: string, containerId: string | undefined): string[] {
+  return readNames(parent).filter((name) => /^[0-9a-f]{64}$/.test(name) && name !== containerId);
 }
 
 function describe(

@@ -1,6 +1,15 @@
 /** The observers: what can be looked at, always read from the kernel and never from what the program believes. */
 
-export const OBSERVERS = ['namespaces', 'mounts', 'cgroups', 'links', 'process', 'files', 'store'] as const;
+export const OBSERVERS = [
+  'namespaces',
+  'mounts',
+  'cgroups',
+  'links',
+  'firewall',
+  'process',
+  'files',
+  'store',
+] as const;
 export type ObserverName = (typeof OBSERVERS)[number];
 
 /** Whom to look at: grows as the run goes on. */
@@ -18,6 +27,8 @@ export interface Subject {
 export interface Observation {
   readonly observer: ObserverName;
   readonly lines: Readonly<Record<string, string>>;
+  /** Keys of lines that are not this run's doing: another run's, another root's, somebody else's. */
+  readonly theirs?: readonly string[];
 }
 
 export interface Change {
@@ -27,4 +38,6 @@ export interface Change {
   readonly before?: string;
   /** Absent: is gone. */
   readonly after?: string;
+  /** It was not this run that changed it. */
+  readonly theirs?: true;
 }

@@ -417,6 +417,33 @@ describe('mounts', () => {
   });
 });
 
+describe('trials', () => {
+  asRoot('mounts that are tried are written to, and are gone with the call', () => {
+    const at = (name: string): string => join(folder, name);
+    for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(at(name));
+    const data = `lowerdir=${at('lower')},upperdir=${at('upper')},workdir=${at('work')}`;
+    expect(native.tryMounts([['o', at('merged'), 'overlay', data]], [join(at('merged'), 'file')])).toBe(0);
+    expect(readdirSync(at('upper'))).toEqual(['file']);
+    expect(readdirSync(at('merged'))).toEqual([]);
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(folder);
+    // The thread's namespace was its own: ours is the one that we had.
+    expect(native.tryMounts([['t', at('merged'), 'tmpfs', '']], [join(at('merged'), 'x/y')])).toEqual({
+      call: 'open',
+      errno: errno.ENOENT,
+    });
+    expect(native.tryMounts([['x', at('merged'), 'nosuchfs', '']], [])).toEqual({
+      call: 'mount',
+      errno: errno.ENODEV,
+    });
+  });
+
+  test('a kernel that runs these tests lacks no call; what is no trial never reaches it', () => {
+    expect(native.lackingCalls()).toEqual([]);
+    expect(() => native.tryMounts([['too', 'few'] as never], [])).toThrow(TypeError);
+    expect(() => native.tryMounts('x' as never, [])).toThrow(TypeError);
+  });
+});
+
 describe('clone', () => {
   const fdsOf = (pid: number) =>
     Object.fromEntries(

@@ -1,14 +1,13 @@
 import { Command } from 'commander';
-import { compensationText } from '../../engine/compensation.ts';
-import { HostLedger } from '../../engine/host-journal.ts';
 import { openRuns } from '../../engine/journal.ts';
 import { TsDockError } from '../../engine/failure.ts';
-import { unwind } from '../../engine/undo.ts';
+import { hostDown } from '../../engine/uninstall.ts';
 import { forgetFirewall } from '../../daemon/firewall.ts';
 import { hostFlow } from '../../flows/host.ts';
 import type { Cli } from '../cli.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
 import { walk } from '../walk.ts';
+import { removeAll, undoneText } from './uninstall.ts';
 
 /** `host up|down`: what all containers share on this host. */
 export function hostCommand(cli: Cli): Command {
@@ -33,8 +32,16 @@ export function hostCommand(cli: Cli): Command {
   const down = new Command('down')
     .summary('undo what host up made')
     .description('Undo all that ts-dock changed on this host. No container may run.')
-    .helpOption('--help', 'show this help');
-  down.action(async () => {
+    .helpOption('--help', 'show this help')
+    .option('--all', 'remove containers, images and the root folder as well, as uninstall does')
+    .option('--force', 'with --all: end what runs');
+  down.action(async (options: { all?: boolean; force?: boolean }) => {
+    if (options.all === true) {
+      await removeAll(cli, options.force === true);
+      return;
+    }
+    if (options.force === true)
+      throw new TsDockError('bad-usage', '--force is for `host down --all`: without --all nothing is ended');
     cli.requireRoot();
     await cli.recoverFirst();
     await takeDown(cli);
@@ -59,20 +66,8 @@ async function takeDown(cli: Cli): Promise<void> {
       },
     );
   }
-  const ledger = new HostLedger(cli.sys, cli.place);
-  const story = ledger.story();
-  if (story.pending.length === 0) return;
-  const journal = ledger.journal(story);
-  const failed = await unwind(
-    { sys: cli.sys, place: cli.place, ended: false },
-    story.pending,
-    journal,
-    ({ compensation, ok, error }) => {
-      cli.print(`${ok ? 'undone' : 'FAILED'}  ${compensationText(compensation)}${ok ? '' : `: ${error}`}`);
-    },
-  );
-  journal.leave();
-  forgetFirewall(cli.sys, cli.place);
-  if (failed.length === 0) ledger.clear();
-  else cli.exitCode = 1;
+  const failed = await hostDown(cli.sys, cli.place, (undone) => {
+    cli.print(undoneText(undone));
+  });
+  if (failed.length > 0) cli.exitCode = 1;
 }

@@ -125,13 +125,15 @@ export function diffLines(changes: readonly Change[], style: Style, most = Infin
   return lines;
 }
 
-function changeLines({ key, before, after }: Change, style: Style, whole: boolean): string[] {
+function changeLines({ key, before, after, theirs }: Change, style: Style, whole: boolean): string[] {
   const { paint, width } = style;
-  const name = shown(key);
+  // In words first: colours may be off, and the end of a line may be cut.
+  const name = theirs === true ? `not ours: ${shown(key)}` : shown(key);
   const [old, fresh] = [before, after].map((text) => (text === undefined ? undefined : shown(text)));
   const put = (mark: string, label: string, text: string, colour: (text: string) => string): string[] => {
     const lines = beside(label, text, width - 8, whole);
-    return lines.map((line, index) => `      ${index === 0 ? colour(mark) : ' '} ${colour(line)}`);
+    const drawn = theirs === true ? paint.dim : colour;
+    return lines.map((line, index) => `      ${index === 0 ? drawn(mark) : ' '} ${drawn(line)}`);
   };
   if (old === undefined) return put('+', name, fresh ?? '', paint.green);
   if (fresh === undefined) return put('-', name, old, paint.red);

@@ -13,7 +13,7 @@ export const forwarding = step({
   now: { where: 'moby daemon/libnetwork/drivers/bridge/setup_ip_forwarding.go' },
   needs: ['bridge'],
   gives: ['forwarding'],
-  observe: ['links'],
+  observe: ['firewall'],
   plan: ({ bridge }, { sys }) => ({ drawn: undefined, undo: bridge === null ? [] : restore(sys) }),
   run({ bridge }, { sys, warn }) {
     if (bridge === null) return { forwarding: { notes: { asked: false } } };

@@ -12,7 +12,7 @@ export const firewall = step({
   now: { where: 'moby daemon/libnetwork/drivers/bridge/internal/iptabler/network.go' },
   needs: ['bridge', 'forwarding'],
   gives: ['firewall'],
-  observe: ['links'],
+  observe: ['firewall'],
   plan: ({ bridge }, { sys, place }) => ({
     drawn: undefined,
     undo: bridge === null || sys.findProgram('iptables') === undefined ? [] : undoOf(place),

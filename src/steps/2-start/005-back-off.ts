@@ -33,8 +33,7 @@ export const backOff = step({
       const over = setTimeout(() => finish(resolve), attempt.delay);
       const watch = sys.watchFolder(containerFolder(place, wanted), () => {
         const container = now();
-        if (container === undefined || container.State.StopRequested === true)
-          finish(() => reject(called(wanted)));
+        if (container === undefined || container.State.StopRequested) finish(() => reject(called(wanted)));
       });
       const finish = (settle: () => void): void => {
         clearTimeout(over);

@@ -15,7 +15,7 @@ export const network = step({
   now: { where: 'moby daemon/libnetwork/drivers/bridge/bridge_linux.go createVeth' },
   needs: ['child', 'lease', 'bridge', 'subject'],
   gives: ['networkState'],
-  observe: ['links'],
+  observe: ['links', 'firewall'],
   plan({ lease, bridge, subject }) {
     const drawn = {
       name: vethName(),

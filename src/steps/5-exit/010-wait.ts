@@ -8,7 +8,7 @@ export const wait = step({
   now: { where: 'containerd-shim-runc-v2 task/service.go processExits' },
   needs: ['ending', 'running'],
   gives: ['ended'],
-  observe: ['process', 'namespaces', 'cgroups'],
+  observe: ['process', 'namespaces', 'cgroups', 'links', 'firewall'],
   handsTerminalTo: 'front-end',
   run: async ({ ending }) => ({ ended: await ending.wait() }),
 });
