@@ -17,6 +17,7 @@ import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
+import { traceCommand } from './commands/trace.ts';
 import { versionCommand } from './commands/version.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
@@ -48,6 +49,7 @@ function program(cli: Cli): Command {
     imagesCommand,
     stepsCommand,
     explainCommand,
+    traceCommand,
     recoverCommand,
     hostCommand,
     versionCommand,

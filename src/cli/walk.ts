@@ -7,6 +7,7 @@ import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.
 import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
+import { afterRun, type Tracing } from './tracing.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
 import { VERSION } from './version.ts';
 
@@ -14,15 +15,17 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
+  readonly tracing: Tracing;
 }
 
-export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): Promise<Outcome> {
+export async function walk(cli: Cli, { interactive, watching, tracing, ...what }: Walk): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
   const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
   await cli.recoverFirst();
   const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  let ran: Outcome | undefined;
   try {
     const outcome = await walkFlow({
       ...what,
@@ -34,12 +37,15 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
       breakpoints,
       frontEnd,
       watcher: watcherFor(watching),
+      otlp: tracing.collector?.name,
     });
     cli.exitCode = outcome.exitCode;
     report(cli, outcome);
+    ran = outcome;
     return outcome;
   } finally {
     frontEnd.close();
+    if (ran !== undefined) await afterRun(cli, tracing, ran);
   }
 }
 

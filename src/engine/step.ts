@@ -5,6 +5,7 @@ import type { Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
+import type { Aside } from './journal.ts';
 
 export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit'] as const;
 export type Stage = (typeof STAGES)[number];
@@ -70,6 +71,8 @@ export interface RunContext<P> extends PlanContext {
   note(text: string): void;
   /** A compensation that only the act could know, e.g. a process id. Journalled at once. */
   alsoUndo(compensation: Compensation): void;
+  /** Writes down what the trace alone wants to know. */
+  record(aside: Aside): void;
   /** Replaces the engine's times and calls by what dockerinit reported. */
   report(report: Report): void;
 }

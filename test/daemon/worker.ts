@@ -15,6 +15,7 @@ const quiet = {
   warn: () => undefined,
   note: () => undefined,
   alsoUndo: () => undefined,
+  record: () => undefined,
   report: () => undefined,
 };
 const acting = <P>(drawn: P): RunContext<P> => ({ ...context, ...quiet, drawn });

@@ -8,6 +8,7 @@ import { forgetFirewall } from '../../daemon/firewall.ts';
 import { hostFlow } from '../../flows/host.ts';
 import type { Cli } from '../cli.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** `host up|down`: what all containers share on this host. */
@@ -18,6 +19,7 @@ export function hostCommand(cli: Cli): Command {
     .helpOption('--help', 'show this help');
   addDebuggerFlags(up).action(async (options: DebuggerOptions) => {
     const watching = watchingOf(options);
+    const tracing = tracingOf(options, cli.surroundings.env);
     cli.requireRoot();
     await cli.recoverFirst();
     forgetFirewall(cli.sys, cli.place);
@@ -28,6 +30,7 @@ export function hostCommand(cli: Cli): Command {
       rm: false,
       interactive: false,
       watching,
+      tracing,
     });
   });
   const down = new Command('down')

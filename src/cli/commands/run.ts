@@ -11,6 +11,7 @@ import {
   type DebuggerOptions,
 } from '../options.ts';
 import { ensureImage } from '../image.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** `run IMAGE [COMMAND...]`: create, start and wait for a container, in the foreground. */
@@ -25,6 +26,7 @@ export function runCommand(cli: Cli): Command {
     .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
       const request = requestOf(image, words, options, cli.surroundings);
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       ensureImage(cli, image);
       await walk(cli, {
@@ -34,6 +36,7 @@ export function runCommand(cli: Cli): Command {
         rm: request.hostConfig.AutoRemove,
         interactive: request.config.OpenStdin,
         watching,
+        tracing,
       });
     });
 }

@@ -3,6 +3,7 @@ import { findContainer } from '../../daemon/containers.ts';
 import { startFlow } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** `start CONTAINER`: starts a created or ended container and waits for it, in the foreground. */
@@ -14,6 +15,7 @@ export function startCommand(cli: Cli): Command {
   addDebuggerFlags(command);
   return command.argument('<container>').action(async (wanted: string, options: DebuggerOptions) => {
     const watching = watchingOf(options);
+    const tracing = tracingOf(options, cli.surroundings.env);
     cli.requireRoot();
     await cli.recoverFirst();
     const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
@@ -24,6 +26,7 @@ export function startCommand(cli: Cli): Command {
       rm: hostConfig.AutoRemove,
       interactive: container.Config.OpenStdin,
       watching,
+      tracing,
     });
   });
 }

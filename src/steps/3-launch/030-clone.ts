@@ -11,7 +11,7 @@ export const clone = step({
   needs: ['commandLine', 'syncPipe', 'sealedInit', 'stdio', 'rootfs'],
   gives: ['child', 'handshake'],
   observe: ['namespaces', 'process'],
-  run({ commandLine, syncPipe, sealedInit, stdio, rootfs }, { sys, run, alsoUndo }) {
+  run({ commandLine, syncPipe, sealedInit, stdio, rootfs }, { sys, run, alsoUndo, record }) {
     const { pid, pidfd } = sys.clone({
       exe: sealedInit,
       argv: commandLine.argv,
@@ -33,6 +33,9 @@ export const clone = step({
       pidfd,
       steps: run.initSteps,
       gated: run.gated,
+      onFrame: (frame) => {
+        record({ k: 'frame', ...frame });
+      },
       ...deadline,
     });
     const last = run.initSteps.at(-1);
