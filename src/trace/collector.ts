@@ -22,7 +22,7 @@ const PASSED =
   /^(OTEL_\w+|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|PATH|HOME|TZ)$/;
 
 /** These would make the SDK do something else than to send this trace. */
-const OURS = ['OTEL_SDK_DISABLED', 'OTEL_LOG_LEVEL', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'];
+const OURS = ['OTEL_SDK_DISABLED', 'OTEL_LOG_LEVEL'];
 
 export function collectorOf(env: Environment, option: string | undefined): Wish {
   const said = (name: string): string => env[name]?.trim() ?? '';
@@ -70,6 +70,8 @@ function environmentFor(env: Environment, url: URL): Record<string, string> {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: url.href,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol?.trim() === 'http/json' ? 'http/json' : 'http/protobuf',
     OTEL_TRACES_EXPORTER: 'otlp',
+    // Decided when the run began.
+    OTEL_TRACES_SAMPLER: 'always_on',
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_LOGS_EXPORTER: 'none',
   };

@@ -42,6 +42,8 @@ class Exporter {
     try {
       const trace = readTrace(this.sys, this.place, run);
       if (trace === undefined) return { sent: false, error: 'its journal is gone' };
+      if (!trace.ids.sampled) return { sent: false, error: 'it is not sampled' };
+      if (!trace.over) return { sent: false, error: 'it is not over' };
       const mark = readMark(this.sys, this.place, run);
       if (!again && mark?.state === 'sent' && mark.to === this.collector) return { sent: true, error: '' };
       const error = await this.send(trace);

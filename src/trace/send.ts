@@ -9,8 +9,6 @@ import { NodeSDK, api, resources } from '@opentelemetry/sdk-node';
 import type { Service, Span, Trace } from './model.ts';
 import { byService, resourceOf, SCOPE } from './resource.ts';
 
-const RECORD_AND_SAMPLE = 2;
-
 /** What went wrong, in words; empty: the collector took all of it. */
 export async function send(trace: Trace): Promise<string> {
   const complaints: string[] = [];
@@ -20,8 +18,6 @@ export async function send(trace: Trace): Promise<string> {
     const sdk = new NodeSDK({
       autoDetectResources: false,
       resource: resources.resourceFromAttributes(resourceFor(service, trace)),
-      // Decided when the run began.
-      sampler: { shouldSample: () => ({ decision: RECORD_AND_SAMPLE }), toString: () => 'decided' },
       idGenerator: ids,
       textMapPropagator: null,
     });
@@ -36,6 +32,8 @@ export async function send(trace: Trace): Promise<string> {
     // The next service's provider takes its place.
     api.trace.disable();
     api.context.disable();
+    // The SDK has tried for seconds: what is down for the first is down for the second.
+    if (complaints.length > 0) break;
   }
   return complaints.at(-1) ?? '';
 }

@@ -35,11 +35,11 @@ function within(trace: Trace, steps: readonly Span[]): Wait[] {
       time === undefined || time <= span.start ? [] : [{ ...whole, end: min(time, span.end), why }];
     switch (span.name) {
       case 'init.join-cgroups':
-        return until(sent('join'), 'waiting for the daemon to make the cgroups');
+        return until(sent('join'), 'waiting for the cgroups');
       case 'init.read-network-state':
-        return until(sent('network-state'), 'waiting for the daemon to make the network');
+        return until(sent('network-state'), 'waiting for the network');
       case 'launch.wait-ready':
-        return [{ ...whole, why: 'waiting for execve to close the sync pipe' }];
+        return [{ ...whole, why: 'waiting for execve' }];
       case 'exit.wait':
         return [{ ...whole, why: 'the program ran' }];
       default:
@@ -58,44 +58,57 @@ const isFrame = ({ attributes }: SpanEvent, type: string): boolean =>
 
 // --- between steps --------------------------------------------------------------------------------------------------
 
+interface Gap {
+  readonly service: Service;
+  readonly stage: string;
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
 function between(trace: Trace, steps: readonly Span[]): Wait[] {
   const root = trace.spans[0];
   if (root === undefined) return [];
-  const gaps = (service: Service, from: bigint | undefined): Wait[] => {
-    const lane = steps.filter((span) => span.service === service);
-    let last = from ?? lane[0]?.end;
-    return lane.flatMap((span, i) => {
-      const start = last ?? span.start;
-      last = last === undefined || span.end > last ? span.end : last;
-      if (span.start <= start) return [];
-      const gap = { service, stage: stageOf(span), start, end: span.start };
-      return [{ ...gap, why: whyNot(trace, steps, gap, i === 0) }];
-    });
-  };
-  return [...gaps('ts-dock', root.start), ...gaps('dockerinit', undefined)];
+  const first = gapsOf('ts-dock', steps, root.start);
+  const started = steps.find(({ service }) => service === 'dockerinit')?.start;
+  return [
+    ...first.flatMap((gap) => cutAt(gap, started)).map((gap) => ours(trace, steps, gap)),
+    ...gapsOf('dockerinit', steps, undefined).map((gap) => theirs(trace, gap)),
+  ];
 }
 
-function whyNot(
-  trace: Trace,
-  steps: readonly Span[],
-  gap: { readonly service: Service; readonly start: bigint; readonly end: bigint },
-  first: boolean,
-): string {
+function gapsOf(service: Service, steps: readonly Span[], from: bigint | undefined): Gap[] {
+  const lane = steps.filter((span) => span.service === service);
+  let last = from ?? lane[0]?.end ?? 0n;
+  return lane.flatMap((span) => {
+    const gap = { service, stage: stageOf(span), start: last, end: span.start };
+    if (span.end > last) last = span.end;
+    return gap.end > gap.start ? [gap] : [];
+  });
+}
+
+/** Before dockerinit's first step it is starting, after it it is at work: two reasons. */
+function cutAt(gap: Gap, time: bigint | undefined): Gap[] {
+  if (time === undefined || time <= gap.start || time >= gap.end) return [gap];
+  return [
+    { ...gap, end: time },
+    { ...gap, start: time },
+  ];
+}
+
+function ours(trace: Trace, steps: readonly Span[], gap: Gap): Wait {
   const overlaps = (one: { start: bigint; end: bigint }): boolean =>
     one.start < gap.end && one.end > gap.start;
-  const pause = trace.pauses.find(overlaps);
-  if (pause !== undefined) return `stood still before ${pause.step}: a prompt, or a failpoint`;
-  if (first) return 'ts-dock got ready';
-  const others = steps.filter((span) => span.service !== gap.service && overlaps(span));
-  if (gap.service === 'dockerinit')
-    return others.length === 0
-      ? 'dockerinit between two steps'
-      : `dockerinit told of its step and waited for the daemon (${others[0]?.name ?? ''})`;
-  const begun = steps.some(({ service, start }) => service === 'dockerinit' && start <= gap.start);
-  const launching = steps.some(({ name, end }) => name === 'launch.clone' && end <= gap.start);
-  if (launching && !begun) return 'waiting for dockerinit to start';
-  const names = others.map(({ name }) => name);
-  if (names.length > 0)
-    return `dockerinit was at work (${names[0] ?? ''}${names.length > 1 ? ` and ${(names.length - 1).toString()} more` : ''})`;
-  return 'ts-dock between two steps';
+  if (trace.pauses.some(overlaps)) return { ...gap, why: 'stood still: prompt or failpoint' };
+  if (gap.start === trace.spans[0]?.start) return { ...gap, why: 'ts-dock got ready' };
+  const work = steps.filter((span) => span.service === 'dockerinit' && overlaps(span)).length;
+  if (work > 0) return { ...gap, why: `dockerinit at work: ${work.toString()} step${work === 1 ? '' : 's'}` };
+  const cloned = steps.some(({ name, end }) => name === 'launch.clone' && end <= gap.start);
+  const begun = steps.some(({ service, start }) => service === 'dockerinit' && start < gap.end);
+  return { ...gap, why: cloned && !begun ? 'waiting for dockerinit to start' : 'between two steps' };
+}
+
+/** Where each step needs a permission of its own, dockerinit stands still until it has it. */
+function theirs(trace: Trace, gap: Gap): Wait {
+  const permissions = handshake(trace).filter((event) => isFrame(event, 'go')).length;
+  return { ...gap, why: permissions > 1 ? 'waiting for a permission' : 'between two steps' };
 }

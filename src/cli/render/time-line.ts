@@ -9,7 +9,7 @@ import type { Style } from './style.ts';
 import { cutTo, padTo, shown } from './text.ts';
 import { ago, durationText } from './units.ts';
 
-const LABEL = 32;
+const LABEL = 36;
 const TIME = 9;
 /** What is shorter than this share of its stage is not worth a line. */
 const LEAST_SHARE = 50n;
@@ -52,7 +52,7 @@ function heading(trace: Trace, root: Span, { paint, width }: Style): string[] {
     (part) => part !== undefined,
   );
   return [
-    `${paint.bold(root.name)}  ${what.join(' · ')}`,
+    cutTo(`${paint.bold(root.name)}  ${what.join(' · ')}`, width),
     paint.dim(`run ${trace.run}`),
     paint.dim(`trace ${ids.traceId}`),
     ...(root.error === undefined ? [] : [paint.red(cutTo(`✗ ${shown(root.error)}`, width))]),
@@ -60,9 +60,9 @@ function heading(trace: Trace, root: Span, { paint, width }: Style): string[] {
 }
 
 function overview(trace: Trace, root: Span, axis: Axis, style: Style): string[] {
-  const parts = trace.spans.filter(
-    (span) => 'tsdock.stage' in span.attributes || span.name === 'container process',
-  );
+  const parts = trace.spans
+    .filter((span) => 'tsdock.stage' in span.attributes || span.name === 'container process')
+    .sort((a, b) => (a.start < b.start ? -1 : 1));
   const program = parts.find(({ name }) => name === 'container process');
   return [
     head('the whole run', root.end - root.start, style),
@@ -140,22 +140,12 @@ function drawn(row: Row, axis: Axis, style: Style): string {
   const time = durationText(Number(row.end - row.start)).padStart(TIME);
   const line = (label: string): string => padTo(cutTo(shown(`${mark}${label}`), LABEL - 3), LABEL - 2);
   const [from, length] = place(row, axis);
-  if (row.kind === 'wait') return waiting(row, axis, style, time, mark);
+  if (row.kind === 'wait')
+    return paint.dim(`  ${line(row.label)}${time}  ${' '.repeat(from)}${'░'.repeat(length)}`);
   const colour =
     row.kind === 'failed' ? paint.red : row.service === 'dockerinit' ? paint.magenta : paint.cyan;
   const label = row.kind === 'failed' ? paint.red(line(row.label)) : line(row.label);
   return `  ${label}${time}  ${' '.repeat(from)}${colour('█'.repeat(length))}`;
-}
-
-/** The words need more room than a label has: they stand beside the bar, on the side that has room. */
-function waiting(row: Row, axis: Axis, { paint }: Style, time: string, mark: string): string {
-  const [from, length] = place(row, axis);
-  const text = shown(row.label);
-  const room = LABEL - 3;
-  const bar = `${' '.repeat(from)}${'░'.repeat(length)}`;
-  if (`${mark}${text}`.length <= room)
-    return paint.dim(`  ${padTo(`${mark}${text}`, LABEL - 2)}${time}  ${bar}`);
-  return paint.dim(`  ${padTo(`${mark}waiting`, LABEL - 2)}${time}  ${bar}\n    ${mark}${text}`);
 }
 
 /** First column and number of columns; what happened at all has one. */
