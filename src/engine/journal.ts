@@ -10,7 +10,7 @@
 import { join } from 'node:path';
 import { AppendFile, bootId } from '../kernel/append.ts';
 import type { Ended } from '../kernel/binding.ts';
-import { now } from '../kernel/calls.ts';
+import { now, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation, Lifetime } from './compensation.ts';
 import type { StepId } from './step.ts';
@@ -283,10 +283,18 @@ export function keptRuns(sys: Kernel, folder: string, container: string): string
 
 /** Every run that has a journal, oldest first. What else lies in the folder does not begin with a digit. */
 export function runNames(sys: Kernel, folder: string): string[] {
-  return sys
-    .readdirPath(folder)
+  return namesIn(sys, folder)
     .filter((name) => /^\d/.test(name))
     .sort();
+}
+
+function namesIn(sys: Kernel, folder: string): string[] {
+  try {
+    return sys.readdirPath(folder);
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 /** Removes the oldest closed journals beyond {@link KEPT_JOURNALS}. */

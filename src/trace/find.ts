@@ -5,11 +5,21 @@ import { readStory, runNames } from '../engine/journal.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { traceOf, type Trace } from './model.ts';
 
-/** Every run that has begun, newest first. */
+/** Every run that has begun, newest first. Only the run that made a container wrote down its name. */
 export function traces(sys: Kernel, place: Place): Trace[] {
-  return runNames(sys, place.journal)
+  const all = runNames(sys, place.journal)
     .reverse()
     .flatMap((run) => traceOf(readStory(sys, place.journal, run)) ?? []);
+  const names = new Map(
+    all.flatMap(({ container, containerName }) =>
+      containerName === undefined ? [] : [[container, containerName] as const],
+    ),
+  );
+  return all.map((one) =>
+    one.container === undefined
+      ? one
+      : { ...one, containerName: one.containerName ?? names.get(one.container) },
+  );
 }
 
 export function findTrace(sys: Kernel, place: Place, wanted: string): Trace {

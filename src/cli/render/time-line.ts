@@ -39,7 +39,7 @@ export function timeLine(trace: Trace, style: Style): string {
     ...overview(trace, root, { start: root.start, end: root.end, columns }, style),
     ...stages.flatMap((stage) => ['', ...stageLines(trace, root, stage, columns, style)]),
     '',
-    style.paint.dim('◆ dockerinit, by its own clock   ░ waiting   ▸ frame to dockerinit   ◂ frame from it'),
+    style.paint.dim('◆ dockerinit, by its own clock   ░ waiting   ▸ frames to it   ◂ frames from it'),
   ].join('\n');
 }
 
