@@ -84,7 +84,7 @@ class Exporter {
     return error;
   }
 
-  private log(text: string): void {
+  log(text: string): void {
     const path = join(this.place.journal, 'export.log');
     const before = this.sys.readIfThere(path) ?? '';
     const kept = before.length > LOG_LIMIT ? before.slice(-LOG_LIMIT / 2).replace(/^.*\n/, '') : before;
@@ -95,9 +95,14 @@ class Exporter {
 async function main([root, collector, run, again]: readonly string[]): Promise<void> {
   if (root === undefined || collector === undefined) return;
   const exporter = new Exporter(root, collector);
-  if (run !== undefined)
-    process.stdout.write(`${JSON.stringify(await exporter.one(run, again === 'again'))}\n`);
-  await exporter.rest();
+  try {
+    if (run !== undefined)
+      process.stdout.write(`${JSON.stringify(await exporter.one(run, again === 'again'))}\n`);
+    await exporter.rest();
+  } catch (error) {
+    exporter.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    throw error;
+  }
 }
 
 // It yields to everything else on this machine; a run that begins now must not feel it.

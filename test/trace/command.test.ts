@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { widthOf } from '../../src/cli/render/text.ts';
 import { launch, sandbox, type Done, type Sandbox } from '../rig/sandbox.ts';
 import { skipUnlessProgram, skipUnlessRoot } from '../rig/skip.ts';
 import { expectWhole, fromJaeger, fromOtlp, type OtlpRequest } from './forms.ts';
@@ -86,7 +87,7 @@ describe.skipIf(skipUnlessRoot())('trace', () => {
     expect(stdout).toMatch(/^ {2}the program ran .*░$/m);
     expect(stdout).toMatch(/^ {2}dockerinit at work: \d+ steps? .*░/m);
     const lines = stdout.split('\n');
-    expect(lines.filter((line) => [...line].length > 80)).toEqual([]);
+    expect(lines.filter((line) => widthOf(line) > 80)).toEqual([]);
     expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
   });
 

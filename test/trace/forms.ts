@@ -225,11 +225,11 @@ export function stepsIn(spans: readonly PlainSpan[]): string[] {
 /** Names of the spans from the root to this one. */
 export function pathTo(spans: readonly PlainSpan[], name: string): string[] {
   const path: string[] = [];
-  for (
-    let at = spans.find((span) => span.name === name);
-    at !== undefined;
-    at = spans.find((span) => span.spanId === at?.parentId)
-  )
+  let at = spans.find((span) => span.name === name);
+  while (at !== undefined) {
     path.unshift(at.name);
+    const { parentId } = at;
+    at = spans.find(({ spanId }) => spanId === parentId);
+  }
   return path;
 }
