@@ -30,16 +30,20 @@ const run = (command, args) => {
     throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stderr}`);
   return { started: Number(started), ended: Number(ended), ms: Number(ended - started) / 1e6 };
 };
+const WITHOUT_ENDPOINT = 'ts-dock run --rm base true';
+/** Nobody listens there: the exporter's worst case. */
+const WITH_ENDPOINT = 'ts-dock run --rm --otlp URL base true';
 const tsDock = (...args) => run(process.execPath, [bundle, '--root', root, ...args]);
 
 const subjects = [
   { name: 'empty Node program', go: () => run(process.execPath, [empty]) },
-  { name: 'ts-dock run --rm base true', go: () => tsDock('run', '--rm', 'base', 'true'), split: true },
+  { name: WITHOUT_ENDPOINT, go: () => tsDock('run', '--rm', 'base', 'true'), split: true },
   {
     name: 'ts-dock run --rm -m 64m --cpus .5 --pids-limit 50',
     go: () => tsDock('run', '--rm', '-m', '64m', '--cpus', '.5', '--pids-limit', '50', 'base', 'true'),
   },
   { name: 'ts-dock run --rm --net none', go: () => tsDock('run', '--rm', '--net', 'none', 'base', 'true') },
+  { name: WITH_ENDPOINT, go: () => tsDock('run', '--rm', '--otlp', 'http://127.0.0.1:9', 'base', 'true') },
   { name: 'unshare -mpnuif --fork true', go: () => run('unshare', ['-mpnuif', '--fork', 'true']) },
   ...runcSubject(),
   ...engineSubject('docker', ['run', '--rm', 'busybox', 'true']),
@@ -145,6 +149,10 @@ try {
       .join(' ');
     console.log(`${name.padEnd(52)} ${cells}  ${(at(sorted, 0.5) / base).toFixed(2)}`);
   }
+  const ratio = median(times.get(WITH_ENDPOINT)) / median(times.get(WITHOUT_ENDPOINT));
+  console.log(
+    `\na run with an endpoint set beside one without: ${ratio.toFixed(3)} of the median (goal: at most 1.05)`,
+  );
   console.log('\nwhere `ts-dock run --rm base true` spends it (medians, ms)');
   for (const part of Object.keys(splits[0]))
     console.log(

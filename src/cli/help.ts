@@ -113,6 +113,27 @@ containers/<id>/<id>-json.log, one JSON object a line.`,
         ['ts-dock explain init', 'a stage'],
       ],
     },
+    trace: {
+      text: `Every run leaves a trace in its journal: one span per step, with true times. RUN is the id of a
+run, its unique beginning, a container, or latest.
+
+With a collector's address each run is sent to it when it is over, by a process of its own: a
+collector that is slow or down changes neither the exit code nor the time of a run. It speaks OTLP over HTTP.
+These variables are honoured: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and of both
+_HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE and _PROTOCOL (http/protobuf, http/json);
+OTEL_SERVICE_NAME (of ts-dock; dockerinit keeps its name), OTEL_RESOURCE_ATTRIBUTES;
+OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER=none; OTEL_TRACES_SAMPLER with _ARG. TRACEPARENT of the caller
+is the parent, and the container's program gets one. What could not be sent stands in
+journal/export.log beneath the root.`,
+      examples: [
+        ['ts-dock trace list', 'the last hundred runs'],
+        ['ts-dock trace show', 'the last one, as a time line'],
+        ['ts-dock trace export -o run.jaeger.json', "for Jaeger's UI, by drag and drop"],
+        ['ts-dock trace export --format otlp web', "a container's last run as OTLP JSON"],
+        ['ts-dock trace export --otlp http://localhost:4318', 'to a collector, now'],
+        ['ts-dock run --otlp http://localhost:4318 --rm base true', 'to a collector, when it is over'],
+      ],
+    },
     recover: {
       text: `A run writes down what it is going to do before it does it, so another process can undo it.
 Every command that changes something does this by itself first.`,

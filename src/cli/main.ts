@@ -26,6 +26,7 @@ import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { stopCommand } from './commands/stop.ts';
 import { uninstallCommand } from './commands/uninstall.ts';
+import { traceCommand } from './commands/trace.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
@@ -66,6 +67,7 @@ function program(cli: Cli): Command {
     imagesCommand,
     stepsCommand,
     explainCommand,
+    traceCommand,
     recoverCommand,
     hostCommand,
     doctorCommand,

@@ -53,8 +53,16 @@ export interface ContainerOptions {
   readonly rm?: boolean;
 }
 
+/** Where a run's trace goes when it is over. */
+export interface TraceOptions {
+  readonly otlp?: string;
+  readonly otlpWait?: boolean;
+  readonly traceFile?: string;
+  readonly traceFormat?: string;
+}
+
 /** What commander collects of the options that are ts-dock's own. */
-export interface DebuggerOptions {
+export interface DebuggerOptions extends TraceOptions {
   readonly step?: boolean;
   readonly break?: readonly string[];
   readonly fail?: readonly string[];
@@ -161,7 +169,12 @@ export function addDebuggerFlags(command: Command): Command {
       '--fail <step=action>',
       'let a step fail: STEP[:before|:after]=error|kill|delay(MS) (repeatable)',
       all,
-    );
+    )
+    .optionsGroup('Trace:')
+    .option('--otlp <url>', 'send the trace to this collector afterwards (OTLP over HTTP)')
+    .option('--otlp-wait', 'wait until it is sent, and say whether it was')
+    .option('--trace-file <file>', 'write the trace to a file afterwards')
+    .option('--trace-format <format>', 'otlp or jaeger; without it, the name of the file decides');
 }
 
 export function addRootFlag(command: Command): Command {

@@ -7,6 +7,7 @@ import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.
 import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
+import { afterRun, type Tracing } from './tracing.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
 import { PersonStreams, type StreamSettings } from './terminal/streams.ts';
 import { VERSION } from './version.ts';
@@ -20,11 +21,12 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   readonly watching: Watching;
   /** `--sig-proxy=false`: what ts-dock is sent stays with it. */
   readonly keepSignals?: boolean;
+  readonly tracing: Tracing;
 }
 
 export async function walk(
   cli: Cli,
-  { interactive, watching, streams, keepSignals, ...what }: Walk,
+  { interactive, watching, streams, keepSignals, tracing, ...what }: Walk,
 ): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
@@ -32,6 +34,7 @@ export async function walk(
   const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
   await cli.recoverFirst();
   const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  let ran: Outcome | undefined;
   try {
     const outcome = await walkFlow({
       ...what,
@@ -46,12 +49,16 @@ export async function walk(
       breakpoints,
       frontEnd,
       watcher: watcherFor(watching),
+      otlp: tracing.collector?.name,
     });
     cli.exitCode = outcome.exitCode;
     report(cli, outcome);
+    ran = outcome;
     return outcome;
   } finally {
     frontEnd.close();
+    // A container that was left is not over: its monitor's process sends the trace.
+    if (ran?.left === false) await afterRun(cli, tracing, ran);
   }
 }
 

@@ -106,6 +106,6 @@ export class Attachment {
         this.socket.resume();
       });
     }
-    if (type === 'exited') hearer.ended(endedOf(rest));
+    if (type === 'exited') hearer.ended(endedOf(rest)?.ended);
   }
 }

@@ -192,6 +192,33 @@ function notJoined(pid: number, controller: string, wanted: string, is: string):
   );
 }
 
+// --- what it used ---------------------------------------------------------------------------------------------------
+
+/** Of all processes that were ever in the group: nanoseconds of CPU and most bytes at once. Undefined where the host does not count. */
+export interface Used {
+  readonly cpu: number | undefined;
+  readonly peak: number | undefined;
+}
+
+export function usedBy(sys: Kernel, paths: Readonly<Record<string, string>>): Used {
+  const read = (controller: string, file: string): string | undefined => {
+    const folder = paths[controller];
+    return folder === undefined ? undefined : sys.readIfThere(join(folder, file))?.trim();
+  };
+  const number = (text: string | undefined): number | undefined =>
+    text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  if (!('unified' in paths))
+    return {
+      cpu: number(read('cpuacct', 'cpuacct.usage')),
+      peak: number(read('memory', 'memory.max_usage_in_bytes')),
+    };
+  const microseconds = number(/^usage_usec (\d+)$/m.exec(read('unified', 'cpu.stat') ?? '')?.[1]);
+  return {
+    cpu: microseconds === undefined ? undefined : microseconds * 1000,
+    peak: number(read('unified', 'memory.peak')),
+  };
+}
+
 // --- the end --------------------------------------------------------------------------------------------------------
 
 const PATIENCE_MS = 10_000;

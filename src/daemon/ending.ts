@@ -1,7 +1,7 @@
 /** How a container's end is learned: from the kernel, by its parent; from its monitor; or from what the monitor wrote down. */
 import { TsDockError } from '../engine/failure.ts';
-import type { Ending } from '../flows/values.ts';
-import type { Ended } from '../kernel/binding.ts';
+import type { EndedAt, Ending } from '../flows/values.ts';
+import { now } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Attachment } from './attachment.ts';
 import type { Monitor } from './monitor.ts';
@@ -27,18 +27,19 @@ export function endingOf(
 }
 
 /** An end that is over already. */
-export function endingThatWas(ended: Ended): Ending {
+export function endingThatWas(ended: EndedAt): Ending {
   return { wait: () => Promise.resolve(ended) };
 }
 
-async function reap(sys: Kernel, { pidfd }: Child): Promise<Ended> {
+async function reap(sys: Kernel, { pidfd }: Child): Promise<EndedAt> {
   await sys.readable(pidfd);
+  const at = now();
   const ended = sys.waitPidfd(pidfd);
   if (ended === null) throw new TsDockError('init-died', 'the program ended and cannot be waited for');
-  return ended;
+  return { ended, at };
 }
 
-async function toldBy(monitor: Monitor, attachment: Attachment | null): Promise<Ended> {
+async function toldBy(monitor: Monitor, attachment: Attachment | null): Promise<EndedAt> {
   const ended = monitor.ended();
   if (attachment === null) return ended;
   const left = attachment.detached.then(() => {

@@ -36,6 +36,17 @@ export interface HandshakeOptions {
   readonly deadlineMs?: number;
   /** The container gets a terminal: one `console` frame with its master may come. */
   readonly console?: boolean;
+  /** Told of each frame, sent or received, whatever is then made of it. */
+  readonly onFrame?: (frame: SeenFrame) => void;
+}
+
+/** A frame as it passed: `at` when we sent or read it, `sent` when dockerinit says that it sent it (0: it does not say). */
+export interface SeenFrame {
+  readonly way: 'to-init' | 'from-init';
+  readonly t: string;
+  readonly step: string;
+  readonly at: number;
+  readonly sent: number;
 }
 
 type Frame = { readonly t: string } & Readonly<Record<string, unknown>>;
@@ -224,6 +235,7 @@ export class Handshake {
   }
 
   private accept(frame: Frame): void {
+    this.tell('from-init', frame.t, frame.step, frame.at);
     const at = this.options.steps[this.position];
     const last = this.position === this.options.steps.length - 1;
     switch (frame.t) {
@@ -314,7 +326,19 @@ export class Handshake {
     );
   }
 
-  private send(frame: object): void {
+  private tell(way: SeenFrame['way'], t: string, step: unknown, sent: unknown): void {
+    const short = (text: unknown): string => printable(text).slice(0, 60);
+    this.options.onFrame?.({
+      way,
+      t: short(t),
+      step: short(step),
+      at: now(),
+      sent: isNumber(sent) ? sent : 0,
+    });
+  }
+
+  private send(frame: Frame): void {
+    this.tell('to-init', frame.t, frame.through, 0);
     const body = Buffer.from(JSON.stringify(frame));
     const head = Buffer.alloc(4);
     head.writeUInt32BE(body.length);

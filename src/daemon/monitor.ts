@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
-import { buildFolder, type Cloned, type Ended } from '../kernel/binding.ts';
+import { buildFolder, type Cloned } from '../kernel/binding.ts';
+import type { EndedAt } from '../flows/values.ts';
 import { KernelError } from '../kernel/calls.ts';
 import { AT_FDCWD, O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -38,8 +39,8 @@ export class Monitor {
   private readonly socket: FrameSocket;
   private readonly waiters: Waiter[] = [];
   private gone = false;
-  private tell: (ended: Ended | TsDockError) => void = () => undefined;
-  private readonly end = new Promise<Ended | TsDockError>((resolve) => (this.tell = resolve));
+  private tell: (ended: EndedAt | TsDockError) => void = () => undefined;
+  private readonly end = new Promise<EndedAt | TsDockError>((resolve) => (this.tell = resolve));
 
   private constructor(sys: Kernel, pid: number, pidfd: number, control: number) {
     this.sys = sys;
@@ -105,7 +106,7 @@ export class Monitor {
   }
 
   /** Resolves when the container has ended. */
-  async ended(): Promise<Ended> {
+  async ended(): Promise<EndedAt> {
     const ended = await this.end;
     if (ended instanceof TsDockError) throw ended;
     return ended;

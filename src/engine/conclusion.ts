@@ -8,7 +8,8 @@ import { exitCodeOf } from '../daemon/exit-code.ts';
 import { readEnd } from '../daemon/monitor-end.ts';
 import type { Container, HostConfig } from '../daemon/model.ts';
 import type { Place } from '../daemon/place.ts';
-import type { Ended } from '../kernel/binding.ts';
+import { runtimeState } from '../daemon/processes.ts';
+import type { EndedAt } from '../flows/values.ts';
 import { now } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { TsDockError } from './failure.ts';
@@ -25,6 +26,9 @@ export interface Concluded {
   readonly hostConfig: HostConfig;
   /** The command that had begun the run: `run`, `start`, `restart`. */
   readonly command: string;
+  readonly sampled: boolean;
+  /** The collector that was asked for when the run began. */
+  readonly otlp: string | undefined;
   /** Milliseconds that the program ran, as its State says. */
   readonly ran: number;
   readonly undoFailures: readonly string[];
@@ -46,6 +50,7 @@ export async function conclude(
   const container = story.container ?? '';
   const subject = readStored(sys, place, container);
   const ended = readEnd(sys, place, container);
+  const cgroupPaths = runtimeState(sys, place, container)?.cgroup_paths ?? {};
   if (story.begin === undefined || subject === undefined || ended === undefined) {
     throw new TsDockError(
       'no-such-container',
@@ -57,10 +62,10 @@ export async function conclude(
     );
   }
   const journal = Journal.reopen(sys, place.journal, story);
-  const run = walkerOf(sys, place, story, journal, steps, { ...subject, ended });
+  const run = walkerOf(sys, place, story, journal, steps, { ...subject, ended, cgroupPaths });
   await run.walk(steps);
   const undoFailures = await run.undo('exit', owedAfter(true, story.begin.rm));
-  journal.write({ k: 'end', at: now(), code: exitCodeOf(ended) });
+  journal.write({ k: 'end', at: now(), code: exitCodeOf(ended.ended) });
   if (undoFailures.length > 0) journal.leave();
   else journal.settle(run.owes(() => true) ? container : undefined);
   pruneJournals(sys, place);
@@ -69,9 +74,18 @@ export async function conclude(
     container: { ...subject.container, State },
     hostConfig: subject.hostConfig,
     command: story.begin.command,
+    sampled: story.begin.trace.sampled,
+    otlp: story.begin.otlp,
     ran: Date.parse(State.FinishedAt) - Date.parse(State.StartedAt),
     undoFailures,
   };
+}
+
+interface Found {
+  readonly container: Container;
+  readonly hostConfig: HostConfig;
+  readonly ended: EndedAt;
+  readonly cgroupPaths: Readonly<Record<string, string>>;
 }
 
 function walkerOf(
@@ -80,7 +94,7 @@ function walkerOf(
   story: Story,
   journal: Journal,
   steps: readonly AnyStep[],
-  { container, hostConfig, ended }: { container: Container; hostConfig: HostConfig; ended: Ended },
+  { container, hostConfig, ...how }: Found,
 ): Run {
   const facts = {
     id: story.run,
@@ -106,5 +120,7 @@ function walkerOf(
     earlier: { pending: story.pending, steps: story.steps },
   };
   const subject = { container, hostConfig };
-  return new Run(settings, { subject, running: container.State, ending: endingThatWas(ended) });
+  const { cgroupPaths } = how;
+  const ending = endingThatWas(how.ended);
+  return new Run(settings, { subject, running: container.State, cgroupPaths, ending });
 }

@@ -34,7 +34,8 @@ export type Reason =
   | 'quit'
   | 'detached' // the person left, and the container goes on
   | 'newer-format' // the root was written by a newer ts-dock
-  | 'no-such-step';
+  | 'no-such-step'
+  | 'no-such-run';
 
 /** One table of exit codes: Docker's. A command line that is wrong is 125 too, as with `docker run`. */
 export const EXIT = { ok: 0, failed: 1, usage: 125, tsdock: 125, notExecutable: 126, notFound: 127 } as const;

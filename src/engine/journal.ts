@@ -9,7 +9,8 @@
  */
 import { join } from 'node:path';
 import { AppendFile, bootId } from '../kernel/append.ts';
-import { now } from '../kernel/calls.ts';
+import type { Ended } from '../kernel/binding.ts';
+import { now, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation, Lifetime } from './compensation.ts';
 import type { StepId } from './step.ts';
@@ -45,6 +46,8 @@ export type Entry =
       /** The container goes with the run (`--rm`). */
       readonly rm: boolean;
       readonly version: string;
+      /** The collector that this run's trace is for, without a user name or a password; absent: none was asked for. */
+      readonly otlp?: string;
     }
   | { readonly k: 'container'; readonly id: string }
   /** From here on the created container stays, whatever becomes of the rest. */
@@ -87,7 +90,31 @@ export type Entry =
     }
   /** The container's monitor has the run from here on; its lock is the second byte's. */
   | { readonly k: 'handed'; readonly at: number; readonly monitor: number }
+  /** A frame of the handshake, at the daemon's time; `sent` is dockerinit's own, 0 where the frame has none. */
+  | {
+      readonly k: 'frame';
+      readonly way: 'to-init' | 'from-init';
+      readonly t: string;
+      readonly step: string;
+      readonly at: number;
+      readonly sent: number;
+    }
+  /** How the container's process ended. `cpu` nanoseconds and `peak` bytes of its whole cgroup; 0: not known. */
+  | {
+      readonly k: 'process';
+      readonly at: number;
+      readonly pid: number;
+      readonly how: Ended['how'];
+      readonly status: number;
+      readonly cpu: number;
+      readonly peak: number;
+    }
+  /** Another process undoes this run from here on; its clock may be that of another boot. */
+  | { readonly k: 'recovered'; readonly wall: number; readonly at: number; readonly boot: string }
   | { readonly k: 'end'; readonly at: number; readonly code: number };
+
+/** What nobody needs for undoing: only the trace reads it. */
+export type Aside = Extract<Entry, { k: 'frame' | 'process' }>;
 
 /** One compensation of a journal; `i` is its place, counted from the journal's start. */
 export interface Pending {
@@ -152,6 +179,7 @@ export class Journal {
   private readonly sys: Kernel;
   private readonly pen: AppendFile;
   private count: number;
+  private asides = '';
 
   private constructor(sys: Kernel, folder: string, run: string, pen: AppendFile, count: number) {
     this.sys = sys;
@@ -197,7 +225,18 @@ export class Journal {
   }
 
   write(entry: Entry): void {
-    this.pen.append(`${JSON.stringify(entry)}\n`);
+    this.pen.append(`${this.asides}${JSON.stringify(entry)}\n`);
+    this.asides = '';
+  }
+
+  /** Goes along with the next line: sixty frames are not worth sixty writes. */
+  aside(entry: Aside): void {
+    this.asides += `${JSON.stringify(entry)}\n`;
+  }
+
+  /** Says that another process undoes what follows. */
+  recovered(): void {
+    this.write({ k: 'recovered', wall: Date.now(), at: now(), boot: bootId() });
   }
 
   /** Writes a plan down; what it would have to undo, numbered. */
@@ -253,9 +292,25 @@ export function keptRuns(sys: Kernel, folder: string, container: string): string
   return (sys.readIfThere(join(folder, 'kept', container)) ?? '').split('\n').filter((run) => run !== '');
 }
 
+/** Every run that has a journal, oldest first. What else lies in the folder does not begin with a digit. */
+export function runNames(sys: Kernel, folder: string): string[] {
+  return namesIn(sys, folder)
+    .filter((name) => /^\d/.test(name))
+    .sort();
+}
+
+function namesIn(sys: Kernel, folder: string): string[] {
+  try {
+    return sys.readdirPath(folder);
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
 /** Removes the oldest closed journals beyond {@link KEPT_JOURNALS}. */
 export function prune(sys: Kernel, folder: string, remove: (name: string) => void): void {
-  const runs = sys.readdirPath(folder).filter((name) => !['open', 'kept', 'host', 'rm.lock'].includes(name));
+  const runs = runNames(sys, folder);
   if (runs.length <= KEPT_JOURNALS) return;
   const busy = new Set([
     ...openRuns(sys, folder),

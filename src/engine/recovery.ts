@@ -8,6 +8,7 @@ import { readStored } from '../daemon/containers.ts';
 import { recordEvent, subjectOf, type Subject } from '../daemon/events.ts';
 import type { Place } from '../daemon/place.ts';
 import { bootId } from '../kernel/append.ts';
+import { now } from '../kernel/calls.ts';
 import { O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation } from './compensation.ts';
@@ -31,6 +32,9 @@ export interface Recovered {
   readonly undone: readonly Undone[];
   readonly failed: readonly Undone[];
 }
+
+/** Exit code of a run that was killed, as of a container that is found dead. */
+const UNSEEN = 255;
 
 /** What a run that is over may still undo: with a container that stays, only what is transient. */
 export function owedAfter(created: boolean, rm: boolean): (pending: Pending) => boolean {
@@ -105,12 +109,16 @@ async function recoverRun(
   }
   const owed = story.pending.filter(owedAfter(story.created, story.begin.rm));
   const journal = Journal.reopen(sys, place.journal, story);
+  journal.recovered();
   const undone: Undone[] = [];
   const failed = await unwind({ sys, place, ended: false }, ofThisBoot(story, owed), journal, (one) => {
     undone.push(one);
     say(one);
   });
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
+  // Nobody saw how it ended. A run that had come to its end has said so itself.
+  if (failed.length === 0 && !story.entries.some(({ k }) => k === 'end'))
+    journal.write({ k: 'end', at: now(), code: UNSEEN });
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
   if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)

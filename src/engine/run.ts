@@ -218,6 +218,9 @@ export class Run {
         if (compensation.lifetime === 'host') this.settings.host.remember(step.id, [compensation]);
         else this.pending.push(journal.also(number, step.id, compensation));
       },
+      record: (aside) => {
+        journal.aside(aside);
+      },
       report: (made) => {
         report = made;
       },

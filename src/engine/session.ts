@@ -17,6 +17,7 @@ import { HostLedger } from './host-journal.ts';
 import { drawRunId, Journal, type TraceIds } from './journal.ts';
 import type { Breakpoints } from './pauses.ts';
 import { owedAfter, pruneJournals } from './recovery.ts';
+import { isSampled } from '../trace/sampling.ts';
 import { Run, type Streams, type Watcher } from './run.ts';
 import type { AnyStep } from './step.ts';
 
@@ -41,9 +42,14 @@ export interface SessionSettings {
   readonly breakpoints: Breakpoints;
   readonly frontEnd: FrontEnd;
   readonly watcher: Watcher | undefined;
+  /** The collector that the trace is for, as it may be written down. */
+  readonly otlp?: string | undefined;
 }
 
 export interface Outcome {
+  readonly run: string;
+  /** Its trace may be sent to a collector. */
+  readonly sampled: boolean;
   readonly exitCode: number;
   /** What stopped the run, undefined when it went to its end. */
   readonly error: unknown;
@@ -54,20 +60,25 @@ export interface Outcome {
 }
 
 /** W3C trace context: the caller's, or a new trace. Drawn before anything else, so that a crash has it too. */
-export function drawTrace(traceparent: string | undefined): TraceIds {
-  const [, traceId, parent, flags] =
+export function drawTrace(
+  traceparent: string | undefined,
+  env: Readonly<Record<string, string | undefined>> = {},
+): TraceIds {
+  const [, caller, parent, flags] =
     /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? '') ?? [];
   const spanId = randomHex(8);
   const processSpanId = randomHex(8);
-  if (traceId === undefined || parent === undefined || /^0+$/.test(traceId) || /^0+$/.test(parent)) {
-    return { traceId: randomHex(16), spanId, parent: '', sampled: true, processSpanId };
+  if (caller === undefined || parent === undefined || /^0+$/.test(caller) || /^0+$/.test(parent)) {
+    const traceId = randomHex(16);
+    return { traceId, spanId, parent: '', sampled: isSampled(env, traceId, undefined), processSpanId };
   }
-  return { traceId, spanId, parent, sampled: (Number.parseInt(flags ?? '01', 16) & 1) === 1, processSpanId };
+  const wished = (Number.parseInt(flags ?? '01', 16) & 1) === 1;
+  return { traceId: caller, spanId, parent, sampled: isSampled(env, caller, wished), processSpanId };
 }
 
 export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   const { sys, place, steps, breakpoints, failpoints, watcher, frontEnd } = settings;
-  const trace = drawTrace(process.env.TRACEPARENT);
+  const trace = drawTrace(process.env.TRACEPARENT, process.env);
   const id = drawRunId(randomHex(4));
   const journal = Journal.begin(sys, place.journal, {
     run: id,
@@ -75,6 +86,7 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     trace,
     rm: settings.rm,
     version: settings.version,
+    ...(settings.otlp === undefined ? {} : { otlp: settings.otlp }),
   });
   const initSteps = steps.filter(({ actor }) => actor === 'dockerinit').map((step) => step.id);
   const gated =
@@ -94,7 +106,7 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
   try {
     const error = await attempt(() => run.walk(steps));
-    return await finish(run, settings, journal, error);
+    return { run: id, sampled: trace.sampled, ...(await finish(run, settings, journal, error)) };
   } finally {
     stopListening();
   }
@@ -114,7 +126,7 @@ async function finish(
   settings: SessionSettings,
   journal: Journal,
   error: unknown,
-): Promise<Outcome> {
+): Promise<Omit<Outcome, 'run' | 'sampled'>> {
   const cause = rootCause(error);
   if (isLeft(run, cause)) return leave(run, journal);
   const quit = cause instanceof TsDockError && cause.reason === 'quit';
@@ -156,7 +168,7 @@ function isLeft(run: Run, cause: unknown): boolean {
 }
 
 /** Nothing is undone: what is owed stands in the journal, and the monitor's teardown goes on with it. */
-function leave(run: Run, journal: Journal): Outcome {
+function leave(run: Run, journal: Journal): Omit<Outcome, 'run' | 'sampled'> {
   const { monitor, attachment } = run.values;
   journal.write({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
   journal.leave();

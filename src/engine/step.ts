@@ -5,6 +5,7 @@ import type { Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
+import type { Aside } from './journal.ts';
 
 export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'stop'] as const;
 export type Stage = (typeof STAGES)[number];
@@ -78,6 +79,8 @@ export interface RunContext<P> extends PlanContext {
   alsoUndo(compensation: Compensation): void;
   /** Resolves when somebody asks for the end: a step that waits long must stop waiting then. The engine does the rest. */
   readonly interruption: Promise<void>;
+  /** Writes down what the trace alone wants to know. */
+  record(aside: Aside): void;
   /** Replaces the engine's times and calls by what dockerinit reported. */
   report(report: Report): void;
 }

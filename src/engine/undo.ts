@@ -193,7 +193,7 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
 function settleState(sys: Kernel, place: Place, id: string): void {
   const FinishedAt = new Date().toISOString();
   const ended = readEnd(sys, place, id);
-  const ExitCode = ended === undefined ? 255 : exitCodeOf(ended);
+  const ExitCode = ended === undefined ? 255 : exitCodeOf(ended.ended);
   const over = { Running: false, Paused: false, Restarting: false, Pid: 0 };
   const container = changeContainer(sys, place, id, (found) => {
     const { Running, Restarting } = found.State;

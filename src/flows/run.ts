@@ -56,4 +56,4 @@ export const restartFlow = flow(['wanted', 'attempt'])([
 ]);
 
 /** The end of a container that ts-dock had left: walked by its monitor, which has become a ts-dock. */
-export const concludeFlow = flow(['ending', 'running', 'subject'])([...exitSteps]);
+export const concludeFlow = flow(['ending', 'running', 'subject', 'cgroupPaths'])([...exitSteps]);

@@ -109,10 +109,19 @@ export type Stdio =
     }
   | { readonly by: 'monitor'; readonly mode: 'tty' | 'pipes'; readonly stdin: boolean };
 
+/** How it ended, and when. */
+export interface EndedAt {
+  readonly ended: Ended;
+  readonly at: number;
+}
+
 /** Who waits for the container's end, and how. */
 export interface Ending {
-  /** Resolves once, with the end. Rejects with `detached` when the person has left and the container goes on. */
-  wait(): Promise<Ended>;
+  /**
+   * Resolves once, with the end and when it was (CLOCK_MONOTONIC, nanoseconds). Rejects with `detached` when the person
+   * has left and the container goes on.
+   */
+  wait(): Promise<EndedAt>;
 }
 
 /** The container that is to stop, and its process as it was found. */

@@ -43,6 +43,8 @@ export interface CloneRequest {
   readonly cwd: string;
   /** `fds[n]` of the caller becomes descriptor n of the child; every other descriptor is closed. */
   readonly fds: readonly number[];
+  /** It outlives us, in a session of its own, instead of being killed when we die. */
+  readonly detached?: boolean;
 }
 
 export interface Cloned {

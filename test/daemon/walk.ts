@@ -51,6 +51,7 @@ export class Walk {
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
       alsoUndo: (compensation) => this.undo.push(compensation),
+      record: () => undefined,
       report: () => undefined,
     };
     return (await step.run(taken as never, context)) as Pick<Values, S['gives'][number]>;

@@ -24,6 +24,7 @@ const quiet = {
   warn: () => undefined,
   note: () => undefined,
   alsoUndo: () => undefined,
+  record: () => undefined,
   report: () => undefined,
   interruption: new Promise<void>(() => undefined),
 };

@@ -10,6 +10,7 @@ import {
   type ContainerOptions,
   type DebuggerOptions,
 } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** `create IMAGE [COMMAND...]`: a container on disk, whose id goes to standard output. */
@@ -24,6 +25,7 @@ export function createCommand(cli: Cli): Command {
     .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
       const request = requestOf(image, words, options, cli.surroundings);
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       ensureImage(cli, image);
       const { values } = await walk(cli, {
@@ -33,6 +35,7 @@ export function createCommand(cli: Cli): Command {
         rm: false,
         interactive: false,
         watching,
+        tracing,
       });
       if (values.registered !== undefined && cli.exitCode === 0) cli.print(values.registered.id);
     });

@@ -14,6 +14,7 @@ import {
   type DebuggerOptions,
 } from '../options.ts';
 import { ensureImage } from '../image.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
 
 /** `run IMAGE [COMMAND...]`: create and start a container; wait for its end, or leave it running. */
@@ -30,6 +31,7 @@ export function runCommand(cli: Cli): Command {
     .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
       const request = requestOf(image, words, options, cli.surroundings);
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       const manner = mannerOf(request, options);
       cli.requireRoot();
       ensureImage(cli, image);
@@ -38,6 +40,7 @@ export function runCommand(cli: Cli): Command {
         command: 'run',
         rm: request.hostConfig.AutoRemove,
         watching,
+        tracing,
       });
       if (left && options.detach === true) cli.print(values.identity?.id ?? '');
     });

@@ -10,6 +10,7 @@ import {
   watchingOf,
   type DebuggerOptions,
 } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
 import { noTerminal } from './run.ts';
 
@@ -32,11 +33,18 @@ export function startCommand(cli: Cli): Command {
     .argument('<container>')
     .action(async (wanted: string, options: StartOptions & DebuggerOptions) => {
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       await cli.recoverFirst();
       const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
       const manner = mannerOf(container, options);
-      const { left } = await walk(cli, { ...manner, command: 'start', rm: hostConfig.AutoRemove, watching });
+      const { left } = await walk(cli, {
+        ...manner,
+        command: 'start',
+        rm: hostConfig.AutoRemove,
+        watching,
+        tracing,
+      });
       if (left && manner.streams === undefined) cli.print(wanted);
     });
 }

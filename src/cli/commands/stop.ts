@@ -4,6 +4,7 @@ import { stopFlow } from '../../flows/stop.ts';
 import type { Cli } from '../cli.ts';
 import * as value from '../option-values.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** Docker's: seconds between asking and killing. */
@@ -23,6 +24,7 @@ export function stopCommand(cli: Cli): Command {
       const patience =
         options.time === undefined ? PATIENCE : value.wholeNumber('--time', options.time, -1, 2_000_000);
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       let failed = false;
       for (const name of wanted) {
@@ -33,6 +35,7 @@ export function stopCommand(cli: Cli): Command {
           rm: false,
           interactive: false,
           watching,
+          tracing,
         });
         // Whoever wants to leave does not want the next one either.
         const cause = rootCause(error);

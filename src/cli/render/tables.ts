@@ -2,7 +2,9 @@
 import type { ListedImage } from '../../daemon/inspect.ts';
 import type { Container } from '../../daemon/model.ts';
 import type { StepInfo } from '../../engine/frontend.ts';
-import { ago, bytesText } from './units.ts';
+import type { Trace } from '../../trace/model.ts';
+import type { Mark } from '../../trace/queue.ts';
+import { ago, bytesText, durationText } from './units.ts';
 import type { Style } from './style.ts';
 import { clean, padTo, widthOf } from './text.ts';
 
@@ -62,6 +64,28 @@ export function imagesTable(images: readonly ListedImage[], style: Style): strin
       layers.toString(),
       bytesText(size),
     ]),
+    style,
+  );
+}
+
+export function tracesTable(
+  rows: readonly { readonly trace: Trace; readonly mark: Mark | undefined }[],
+  style: Style,
+): string {
+  return table(
+    ['RUN', 'COMMAND', 'CONTAINER', 'WHEN', 'TOOK', 'EXIT', 'SENT'],
+    rows.map(({ trace: { run, command, container, containerName, spans, over, exitCode }, mark }) => {
+      const [root] = spans;
+      return [
+        run,
+        command,
+        containerName ?? container?.slice(0, 12) ?? '',
+        root === undefined ? '' : ago(new Date(Number(root.start / 1_000_000n)).toISOString()),
+        root === undefined ? '' : durationText(Number(root.end - root.start)),
+        over ? (exitCode ?? 0).toString() : 'not over',
+        mark === undefined ? '' : mark.state === 'sent' ? 'yes' : 'failed',
+      ];
+    }),
     style,
   );
 }

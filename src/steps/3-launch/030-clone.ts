@@ -12,7 +12,7 @@ export const clone = step({
   needs: ['commandLine', 'syncPipe', 'sealedInit', 'stdio', 'rootfs', 'command', 'monitor', 'attachment'],
   gives: ['child', 'handshake', 'ending'],
   observe: ['namespaces', 'process'],
-  async run(taken, { sys, run, alsoUndo }) {
+  async run(taken, { sys, run, alsoUndo, record }) {
     const { commandLine, syncPipe, sealedInit, stdio, rootfs, command, monitor, attachment } = taken;
     const what = { exe: sealedInit, argv: commandLine.argv, flags: commandLine.flags, cwd: rootfs };
     const inherited = stdio.by === 'inherit' ? stdio : { fds: [], close: [] };
@@ -34,6 +34,9 @@ export const clone = step({
       steps: run.initSteps,
       gated: run.gated,
       console: command.tty,
+      onFrame: (frame) => {
+        record({ k: 'frame', ...frame });
+      },
       ...deadline,
     });
     const last = run.initSteps.at(-1);
