@@ -7,6 +7,7 @@ import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
 import { createCommand } from './commands/create.ts';
+import { eventsCommand } from './commands/events.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -19,8 +20,10 @@ import { renameCommand } from './commands/rename.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { stopCommand } from './commands/stop.ts';
+import { updateCommand } from './commands/update.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
@@ -53,7 +56,10 @@ function program(cli: Cli): Command {
     pauseCommand,
     unpauseCommand,
     renameCommand,
+    updateCommand,
     psCommand,
+    statsCommand,
+    eventsCommand,
     inspectCommand,
     rmCommand,
     imagesCommand,
