@@ -9,6 +9,7 @@ import { Cli } from './cli.ts';
 import { attachCommand } from './commands/attach.ts';
 import { createCommand } from './commands/create.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommand } from './commands/events.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -22,11 +23,13 @@ import { renameCommand } from './commands/rename.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { stopCommand } from './commands/stop.ts';
 import { uninstallCommand } from './commands/uninstall.ts';
 import { traceCommand } from './commands/trace.ts';
+import { updateCommand } from './commands/update.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
@@ -61,7 +64,10 @@ function program(cli: Cli): Command {
     pauseCommand,
     unpauseCommand,
     renameCommand,
+    updateCommand,
     psCommand,
+    statsCommand,
+    eventsCommand,
     inspectCommand,
     rmCommand,
     imagesCommand,

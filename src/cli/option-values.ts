@@ -59,11 +59,35 @@ export function nanoCpus(option: string, text: string): number {
   return value;
 }
 
+export function boolean(option: string, text: string): boolean {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw expected(option, 'true or false', text);
+}
+
 /** Name or number of a signal. */
 export function signal(option: string, text: string): number {
   const number = signalNumber(text);
   if (number === undefined) throw expected(option, 'a signal such as TERM, SIGHUP or 15', text);
   return number;
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A moment in milliseconds since 1970: `10m` before `now`, seconds since 1970, or a date. */
+export function moment(option: string, text: string, now: number): number {
+  if (/^(\d+[smhd])+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+    return now - parts.reduce((sum, [, n, unit]) => sum + Number(n) * (SECONDS[unit ?? 's'] ?? 0), 0) * 1000;
+  }
+  const time = /^\d+(\.\d+)?$/.test(text)
+    ? Number(text) * 1000
+    : /^\d{4}-\d{2}-\d{2}/.test(text)
+      ? Date.parse(text)
+      : NaN;
+  if (!Number.isSafeInteger(Math.floor(time)))
+    throw expected(option, 'a time such as 10m (ago), 2026-11-24T18:00:00Z or seconds since 1970', text);
+  return time;
 }
 
 /** A list as the kernel reads it: `0-2,4`. */
@@ -214,19 +238,4 @@ export function restartPolicy(option: string, text: string): HostConfig['Restart
   if (name === undefined || (times !== undefined && name !== 'on-failure'))
     throw expected(option, 'no, always, on-failure or on-failure:TIMES', text);
   return { Name: name, MaximumRetryCount: Number(times ?? 0) };
-}
-
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
-
-/** A moment in milliseconds since 1970: RFC 3339, a Unix time, or how long ago: `90s`, `1h30m`. */
-export function moment(option: string, text: string, now = Date.now()): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  if (/^(\d+[hms])+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+)([hms])/g)];
-    return now - 1000 * parts.reduce((sum, [, n, unit]) => sum + Number(n) * (SECONDS[unit ?? ''] ?? 0), 0);
-  }
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(time))
-    throw expected(option, 'a time (2026-01-31T12:00:00Z), seconds since 1970, or how long ago (10m)', text);
-  return time;
 }

@@ -9,23 +9,18 @@ import {
   EMPTY_HOST_CONFIG,
   type Config,
   type CreateRequest,
+  type DeviceRate,
   type HostConfig,
 } from '../daemon/model.ts';
+import type { Asked } from '../daemon/update.ts';
 import { DEFAULT_ROOT } from '../daemon/place.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { environmentOf } from './environment.ts';
 import * as value from './option-values.ts';
 import { DETACH_KEYS, parseDetachKeys } from './terminal/detach-keys.ts';
 
-/** What commander collects for `run` and `create`; texts as the user wrote them. */
-export interface ContainerOptions {
-  readonly name?: string;
-  readonly env?: readonly string[];
-  readonly envFile?: readonly string[];
-  readonly workdir?: string;
-  readonly user?: string;
-  readonly hostname?: string;
-  readonly volume?: readonly string[];
+/** What commander collects of limits. */
+export interface LimitOptions {
   readonly memory?: string;
   readonly memorySwap?: string;
   readonly cpuShares?: string;
@@ -34,6 +29,17 @@ export interface ContainerOptions {
   readonly pidsLimit?: string;
   readonly deviceReadIops?: readonly string[];
   readonly deviceWriteIops?: readonly string[];
+}
+
+/** What commander collects for `run` and `create`; texts as the user wrote them. */
+export interface ContainerOptions extends LimitOptions {
+  readonly name?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly volume?: readonly string[];
   readonly entrypoint?: string;
   readonly net?: string;
   readonly dns?: readonly string[];
@@ -88,11 +94,11 @@ export interface Watching {
   readonly stops: boolean;
 }
 
-const all = (text: string, before: string[] = []): string[] => [...before, text];
+export const all = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
 export function addContainerFlags(command: Command): Command {
-  return command
+  const described = command
     .helpOption('--help', 'show this help')
     .passThroughOptions()
     .optionsGroup('What runs:')
@@ -125,7 +131,16 @@ export function addContainerFlags(command: Command): Command {
     .option('--net <mode>', 'bridge (default), none or host')
     .option('-h, --hostname <name>', 'host name of the container')
     .option('--dns <address>', 'name server (repeatable)', all)
-    .option('--dns-search <domain>', 'search domain; . for none (repeatable)', all)
+    .option('--dns-search <domain>', 'search domain; . for none (repeatable)', all);
+  return addLimitFlags(described).option(
+    '--oom-score-adj <number>',
+    'killed last (-1000) or first (1000) when memory is short',
+  );
+}
+
+/** What `run` and `create` set, and `update` changes. */
+export function addLimitFlags(command: Command): Command {
+  return command
     .optionsGroup('Limits:')
     .option('-m, --memory <size>', 'memory: 64m, 1g')
     .option('--memory-swap <size>', 'memory and swap together; -1 for no limit on swap')
@@ -133,7 +148,6 @@ export function addContainerFlags(command: Command): Command {
     .option('--cpus <number>', 'how many CPUs it may use up: 1.5')
     .option('--cpuset-cpus <list>', 'which CPUs it may run on: 0-2,4')
     .option('--pids-limit <number>', 'how many processes and threads; -1 for no limit')
-    .option('--oom-score-adj <number>', 'killed last (-1000) or first (1000) when memory is short')
     .option('--device-read-iops <path:rate>', 'reads per second from a block device (repeatable)', all)
     .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
 }
@@ -154,6 +168,19 @@ export function detachKeysOf(keys: string | undefined): Uint8Array {
 
 export function addDetachKeys(command: Command): Command {
   return command.option('--detach-keys <keys>', 'keys to leave a terminal with (ctrl-p,ctrl-q)');
+}
+
+export interface ProxyOption {
+  readonly sigProxy?: boolean;
+}
+
+/** For those that stay in the foreground. */
+export function addProxyFlag(command: Command): Command {
+  return command
+    .optionsGroup('What runs:')
+    .option('--sig-proxy <boolean>', 'pass signals on to the program (true)', (text: string) =>
+      value.boolean('--sig-proxy', text),
+    );
 }
 
 export function addDebuggerFlags(command: Command): Command {
@@ -293,6 +320,28 @@ function configOf(
 function stopSignalOf(text: string): string {
   value.signal('--stop-signal', text);
   return text;
+}
+
+/** What `update` was asked for; what was not said is absent. */
+export function limitsOf(options: LimitOptions): Asked {
+  const { memory, memorySwap, cpuShares, cpus, cpusetCpus, pidsLimit, deviceReadIops, deviceWriteIops } =
+    options;
+  const rates = (option: string, texts: readonly string[]): DeviceRate[] =>
+    texts.map((text) => value.deviceRate(option, text));
+  return {
+    ...(memory === undefined ? {} : { memory: value.bytes('--memory', memory) }),
+    ...(memorySwap === undefined ? {} : { memorySwap: value.bytesOrUnlimited('--memory-swap', memorySwap) }),
+    ...(cpuShares === undefined
+      ? {}
+      : { cpuShares: value.wholeNumber('--cpu-shares', cpuShares, 2, 262144) }),
+    ...(cpus === undefined ? {} : { nanoCpus: value.nanoCpus('--cpus', cpus) }),
+    ...(cpusetCpus === undefined ? {} : { cpuset: value.cpuset('--cpuset-cpus', cpusetCpus) }),
+    ...(pidsLimit === undefined
+      ? {}
+      : { pids: Math.max(0, value.wholeNumber('--pids-limit', pidsLimit, -1)) }),
+    ...(deviceReadIops === undefined ? {} : { readIops: rates('--device-read-iops', deviceReadIops) }),
+    ...(deviceWriteIops === undefined ? {} : { writeIops: rates('--device-write-iops', deviceWriteIops) }),
+  };
 }
 
 function memoryOf(

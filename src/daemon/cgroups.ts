@@ -110,6 +110,14 @@ export function makeGroup(sys: Kernel, parent: string, name: string): Readonly<R
   return paths;
 }
 
+/** The directories of a group that is there, by controller. */
+export function groupPaths(sys: Kernel, parent: string, name: string): Readonly<Record<string, string>> {
+  const found = hierarchies(sys).list.flatMap(({ mount, controllers }) =>
+    controllers.map((controller) => [controller, join(mount, parent, name)] as const),
+  );
+  return Object.fromEntries(found.filter(([, folder]) => sys.exists(folder)));
+}
+
 /** Inside another container the hierarchies are often there to be read only: no reason not to run what asks for no limit. */
 function tolerated(act: () => void): KernelError | undefined {
   try {

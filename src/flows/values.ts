@@ -82,6 +82,9 @@ export interface Command {
   readonly capabilities: readonly string[];
   readonly network: Lease;
   readonly resources: Resources;
+  readonly oomScoreAdj: number;
+  /** dockerinit stays as process 1 (`--init`). */
+  readonly init: boolean;
 }
 
 /** What the container's cgroup is asked to hold to; 0 or empty: not asked. Bytes, CPUs times 10^9, operations per second. */

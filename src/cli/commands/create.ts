@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { createFlow } from '../../flows/create.ts';
 import type { Cli } from '../cli.ts';
+import { withCidFile } from '../cid-file.ts';
 import { ensureImage } from '../image.ts';
 import {
   addContainerFlags,
@@ -28,15 +29,17 @@ export function createCommand(cli: Cli): Command {
       const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       ensureImage(cli, image);
-      const { values } = await walk(cli, {
-        command: 'create',
-        steps: createFlow,
-        initial: { request },
-        rm: false,
-        interactive: false,
-        watching,
-        tracing,
-      });
+      const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+        walk(cli, {
+          command: 'create',
+          steps: createFlow,
+          initial: { request },
+          rm: false,
+          interactive: false,
+          watching,
+          tracing,
+        }),
+      );
       if (values.registered !== undefined && cli.exitCode === 0) cli.print(values.registered.id);
     });
 }

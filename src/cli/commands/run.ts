@@ -6,13 +6,16 @@ import type { Cli } from '../cli.ts';
 import {
   addContainerFlags,
   addDebuggerFlags,
+  addProxyFlag,
   addRunFlags,
   detachKeysOf,
   requestOf,
   watchingOf,
   type ContainerOptions,
   type DebuggerOptions,
+  type ProxyOption,
 } from '../options.ts';
+import { withCidFile } from '../cid-file.ts';
 import { ensureImage } from '../image.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
@@ -24,26 +27,32 @@ export function runCommand(cli: Cli): Command {
     .description(
       'Create a container from an image, start it, and wait for its end; with -d, leave it running.',
     );
-  addDebuggerFlags(addRunFlags(addContainerFlags(command)));
+  addDebuggerFlags(addProxyFlag(addRunFlags(addContainerFlags(command))));
   return command
     .argument('<image>')
     .argument('[command...]')
-    .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
-      const request = requestOf(image, words, options, cli.surroundings);
-      const watching = watchingOf(options);
-      const tracing = tracingOf(options, cli.surroundings.env);
-      const manner = mannerOf(request, options);
-      cli.requireRoot();
-      ensureImage(cli, image);
-      const { left, values } = await walk(cli, {
-        ...manner,
-        command: 'run',
-        rm: request.hostConfig.AutoRemove,
-        watching,
-        tracing,
-      });
-      if (left && options.detach === true) cli.print(values.identity?.id ?? '');
-    });
+    .action(
+      async (image: string, words: string[], options: ContainerOptions & DebuggerOptions & ProxyOption) => {
+        const request = requestOf(image, words, options, cli.surroundings);
+        const watching = watchingOf(options);
+        const tracing = tracingOf(options, cli.surroundings.env);
+        const manner = mannerOf(request, options);
+        cli.requireRoot();
+        ensureImage(cli, image);
+        const keepSignals = options.sigProxy === false;
+        const { left, values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+          walk(cli, {
+            ...manner,
+            command: 'run',
+            rm: request.hostConfig.AutoRemove,
+            watching,
+            tracing,
+            keepSignals,
+          }),
+        );
+        if (left && options.detach === true) cli.print(values.identity?.id ?? '');
+      },
+    );
 }
 
 type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;

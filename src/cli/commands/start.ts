@@ -6,9 +6,11 @@ import type { Cli } from '../cli.ts';
 import {
   addDebuggerFlags,
   addDetachKeys,
+  addProxyFlag,
   detachKeysOf,
   watchingOf,
   type DebuggerOptions,
+  type ProxyOption,
 } from '../options.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
@@ -28,10 +30,10 @@ export function startCommand(cli: Cli): Command {
     .helpOption('--help', 'show this help')
     .option('-a, --attach', 'show what it says, and wait for its end')
     .option('-i, --interactive', 'pass standard input on to it as well');
-  addDebuggerFlags(addDetachKeys(command));
+  addDebuggerFlags(addProxyFlag(addDetachKeys(command)));
   return command
     .argument('<container>')
-    .action(async (wanted: string, options: StartOptions & DebuggerOptions) => {
+    .action(async (wanted: string, options: StartOptions & DebuggerOptions & ProxyOption) => {
       const watching = watchingOf(options);
       const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
@@ -44,6 +46,7 @@ export function startCommand(cli: Cli): Command {
         rm: hostConfig.AutoRemove,
         watching,
         tracing,
+        keepSignals: options.sigProxy === false,
       });
       if (left && manner.streams === undefined) cli.print(wanted);
     });

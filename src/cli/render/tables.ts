@@ -1,6 +1,7 @@
 /** Tables: aligned columns under a heading, as wide as what stands in them. Beside each stands `--json`. */
 import type { ListedImage } from '../../daemon/inspect.ts';
 import type { Container } from '../../daemon/model.ts';
+import type { Usage } from '../../daemon/stats.ts';
 import type { StepInfo } from '../../engine/frontend.ts';
 import type { Trace } from '../../trace/model.ts';
 import type { Mark } from '../../trace/queue.ts';
@@ -51,6 +52,24 @@ export function statusOf(state: Container['State']): string {
   if (Restarting) return `Restarting (${ExitCode.toString()}) ${ago(FinishedAt)}`;
   if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}${Paused ? ' (Paused)' : ''}`;
   return StartedAt.startsWith('0001') ? 'Created' : `Exited (${ExitCode.toString()}) ${ago(FinishedAt)}`;
+}
+
+export function statsTable(list: readonly Usage[], style: Style): string {
+  const pair = (a: number, b: number): string => `${bytesText(a)} / ${bytesText(b)}`;
+  return table(
+    ['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'],
+    list.map(({ id, name, cpu, memory, memoryLimit, network, read, written, pids }) => [
+      id.slice(0, 12),
+      name,
+      `${cpu.toFixed(2)}%`,
+      pair(memory, memoryLimit),
+      `${(memoryLimit === 0 ? 0 : (100 * memory) / memoryLimit).toFixed(2)}%`,
+      network === null ? '-' : pair(network.received, network.sent),
+      pair(read, written),
+      pids.toString(),
+    ]),
+    style,
+  );
 }
 
 export function imagesTable(images: readonly ListedImage[], style: Style): string {
