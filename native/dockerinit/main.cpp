@@ -7,6 +7,7 @@
 //   pidfd
 //                                                    of its first process
 //   exec-detached ...                                the same, and the program outlives the daemon
+//   hold                                             keeps a terminal, see hold.hpp
 //   dockerinit --steps, dockerinit --exec-steps      print the tables as JSON
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 
 #include "exec-steps.hpp"
 #include "first-act.hpp"
+#include "hold.hpp"
 
 namespace {
 
@@ -134,6 +136,7 @@ int main(int argc, char** argv) {
   if (argc == 2 && words[1] == "--exec-steps") return print_steps(kExec, "exec-steps/");
   if (argc >= 1 && (words[0] == "native" || words[0] == "exec" || words[0] == "exec-detached"))
     return as_started(words);
+  if (argc == 1 && words[0] == "hold") return hold();
   fprintf(stderr, "dockerinit: started by ts-dock as 'native', not by hand (try: dockerinit --steps)\n");
   return kFailed;
 }

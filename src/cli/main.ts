@@ -7,6 +7,7 @@ import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
 import { createCommand } from './commands/create.ts';
+import { execCommand } from './commands/exec.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -42,6 +43,7 @@ function program(cli: Cli): Command {
     runCommand,
     createCommand,
     startCommand,
+    execCommand,
     psCommand,
     inspectCommand,
     rmCommand,

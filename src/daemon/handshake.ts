@@ -20,6 +20,12 @@ export const FRAME_LIMIT = 65_536;
 /** From a permission to its `leave`, or from the one permission to `ready`; milliseconds. */
 export const DEADLINE_MS = 10_000;
 
+/** The user's own patience, where he said so. */
+export function handshakeDeadline(): { readonly deadlineMs?: number } {
+  const seconds = Number(process.env.TS_DOCK_HANDSHAKE_SECONDS);
+  return seconds > 0 ? { deadlineMs: seconds * 1000 } : {};
+}
+
 export interface InitReport extends Report {
   readonly notes: Readonly<Record<string, unknown>>;
 }
@@ -82,11 +88,12 @@ export class Handshake {
   }
 
   private watchEnd(pidfd: number): Watch {
-    const watch = this.options.sys.watch(pidfd, POLL.IN, () => {
+    const { sys, steps, forkStep, pidfd: first } = this.options;
+    const fork = forkStep === undefined ? Infinity : steps.indexOf(forkStep);
+    const watch = sys.watch(pidfd, POLL.IN, () => {
       this.drain();
-      // Once it may have forked, only the one that it forked counts; until that is known, the pipe's own end does.
-      if (this.options.steps[this.position] === this.options.forkStep && pidfd === this.options.pidfd)
-        watch.stop();
+      // From its fork on only the one that it forked counts; until that is known, the pipe's own end does.
+      if (pidfd === first && this.position >= fork) watch.stop();
       else this.atEnd();
     });
     return watch;

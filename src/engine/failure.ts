@@ -19,6 +19,8 @@ export type Reason =
   | 'bad-config'
   | 'already-running'
   | 'still-running'
+  | 'not-running'
+  | 'paused'
   | 'missing-source' // a bind mount's source is not there
   | 'network'
   | 'limit' // a limit cannot be set as asked

@@ -125,7 +125,7 @@ export class Run {
   subject(): Subject {
     const { place } = this.settings;
     const id = this.values.identity?.id ?? this.values.subject?.container.ID;
-    const pid = this.values.child?.pid;
+    const pid = this.values.child?.pid ?? this.values.joiner?.pid;
     return {
       root: place.root,
       cgroupParent: place.cgroupParent,
@@ -197,6 +197,9 @@ export class Run {
         this.emit({ event: 'warning', text });
       },
       note: (text) => notes.push(text),
+      handOver: (kind) => {
+        this.release(kind);
+      },
       alsoUndo: (compensation) => {
         if (compensation.lifetime === 'host') this.settings.host.remember(step.id, [compensation]);
         else this.pending.push(journal.also(number, step.id, compensation));
@@ -234,6 +237,15 @@ export class Run {
       given: given as Record<string, unknown>,
       changes,
     });
+  }
+
+  /** Written down as settled: whoever recovers this run must not undo it either. */
+  private release(kind: Compensation['kind']): void {
+    for (const done of this.pending.filter(({ compensation }) => compensation.kind === kind)) {
+      const at = now();
+      this.settings.journal.write({ k: 'undone', i: done.i, at, end: at, ok: true, error: '' });
+      this.pending.splice(this.pending.indexOf(done), 1);
+    }
   }
 
   private add(step: AnyStep, given: Partial<Values>): void {

@@ -6,7 +6,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
 
-export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit'] as const;
+export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'exec'] as const;
 export type Stage = (typeof STAGES)[number];
 export type StepId = `${Stage}.${string}`;
 
@@ -70,6 +70,8 @@ export interface RunContext<P> extends PlanContext {
   note(text: string): void;
   /** A compensation that only the act could know, e.g. a process id. Journalled at once. */
   alsoUndo(compensation: Compensation): void;
+  /** What this run would have undone of that kind is from here on somebody else's: it outlives the run. */
+  handOver(kind: Compensation['kind']): void;
   /** Replaces the engine's times and calls by what dockerinit reported. */
   report(report: Report): void;
 }

@@ -49,6 +49,7 @@ export class Walk {
       drawn: drawn as never,
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
+      handOver: () => undefined,
       alsoUndo: (compensation) => this.undo.push(compensation),
       report: () => undefined,
     };
