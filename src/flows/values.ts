@@ -118,6 +118,8 @@ export interface ExecTarget {
 
 /** Whoever has the person's terminal, and joins it to the container's. Takes over the master. */
 export interface TerminalJoiner {
+  /** Of the person's terminal, so that the program finds it when it starts; undefined without one. */
+  size(): { readonly rows: number; readonly columns: number } | undefined;
   join(master: number, ended: Promise<unknown>): Promise<'ended' | 'detached'>;
 }
 

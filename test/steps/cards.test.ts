@@ -4,6 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STAGES, stageOf } from '../../src/engine/step.ts';
+import { ALL_STEPS } from '../../src/flows/all.ts';
+import { execFlow } from '../../src/flows/exec.ts';
 import { runFlow } from '../../src/flows/run.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -28,7 +30,7 @@ function checkCard(path: string): void {
 }
 
 describe('a card', () => {
-  it.each(runFlow.map(({ id }) => id))('of %s has its four parts', (id) => {
+  it.each(ALL_STEPS.map(({ id }) => id))('of %s has its four parts', (id) => {
     checkCard(join(folderOf(stageOf(id)), `${fileOf(id)}.md`));
   });
 
@@ -40,7 +42,7 @@ describe('a card', () => {
     for (const stage of STAGES) {
       for (const file of readdirSync(folderOf(stage)).filter((name) => /^\d.*\.md$/.test(name))) {
         const id = `${stage}.${file.replace(/^\d+-/, '').replace(/\.md$/, '')}`;
-        expect(runFlow.map((step): string => step.id)).toContain(id);
+        expect(ALL_STEPS.map((step): string => step.id)).toContain(id);
       }
     }
   });
@@ -49,14 +51,14 @@ describe('a card', () => {
 describe('a step', () => {
   it('has a title of at most 50 characters and an id of its own', () => {
     expect(
-      runFlow.filter(({ title }) => title.length > 50 || !/^[A-Z][a-z]+ /.test(title)).map(({ id }) => id),
+      ALL_STEPS.filter(({ title }) => title.length > 50 || !/^[A-Z][a-z]+ /.test(title)).map(({ id }) => id),
     ).toEqual([]);
-    expect(new Set(runFlow.map(({ id }) => id)).size).toBe(runFlow.length);
+    expect(new Set(ALL_STEPS.map(({ id }) => id)).size).toBe(ALL_STEPS.length);
   });
 
   it('comes in the order of its number within its stage', () => {
     for (const stage of STAGES) {
-      const files = runFlow.filter(({ id }) => stageOf(id) === stage).map(({ id }) => fileOf(id));
+      const files = ALL_STEPS.filter(({ id }) => stageOf(id) === stage).map(({ id }) => fileOf(id));
       expect(files).toEqual([...files].sort());
     }
   });
@@ -69,6 +71,20 @@ describe('a step', () => {
     expect(printed.map(({ id }) => id)).toEqual(ours);
     for (const id of ours)
       expect(existsSync(join(root, 'native/dockerinit/steps', `${fileOf(id)}.cpp`)), id).toBe(true);
+  });
+
+  it('of dockerinit is the same on both sides for exec, wherever its code lies', () => {
+    const printed = JSON.parse(
+      execFileSync(join(root, 'build/dockerinit'), ['--exec-steps'], { encoding: 'utf8' }),
+    ) as { id: string; number: number; file: string }[];
+    const ours = execFlow.filter(({ actor }) => actor === 'dockerinit').map(({ id }) => id);
+    expect(printed.map(({ id }) => id)).toEqual(ours);
+    for (const { id, number, file } of printed) {
+      expect(Number(fileOf(id).slice(0, 3)), id).toBe(number);
+      expect(existsSync(join(root, 'native/dockerinit', file)), file).toBe(true);
+    }
+    const own = readdirSync(join(root, 'native/dockerinit/exec-steps'));
+    expect(own.filter((file) => !printed.some((row) => row.file === `exec-steps/${file}`))).toEqual([]);
   });
 
   it('is told of in the book', () => {

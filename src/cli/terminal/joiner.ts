@@ -9,9 +9,11 @@ export function joinerFor(
   cli: Cli,
   { interactive, detachKeys }: { readonly interactive: boolean; readonly detachKeys: Uint8Array },
 ): TerminalJoiner {
+  const { sys } = cli;
+  const terminal = interactive ? 0 : process.stdout.isTTY ? 1 : undefined;
   return {
+    size: () => (terminal === undefined ? undefined : sys.windowSize(terminal)),
     join: async (master, ended) => {
-      const { sys } = cli;
       const end = new PtyEnd(sys, master);
       const over = (): void => {
         end.finish();
@@ -21,7 +23,7 @@ export function joinerFor(
         const how = await relay(sys, end, {
           input: interactive ? process.stdin : undefined,
           output: cli.guarded(process.stdout),
-          terminal: interactive ? 0 : process.stdout.isTTY ? 1 : undefined,
+          terminal,
           detachKeys,
         });
         if (how === 'detached') await holdTerminal(sys, cli.place, master);

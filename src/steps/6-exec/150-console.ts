@@ -6,13 +6,17 @@ export const console = step({
   actor: 'dockerinit',
   then: { symbol: '', file: '' },
   now: { where: 'runc libcontainer/init_linux.go setupConsole', cve: ['CVE-2017-5226', 'CVE-2025-52565'] },
-  needs: ['handshake', 'execRequest', 'procOpened'],
+  needs: ['handshake', 'execRequest', 'terminalJoiner', 'procOpened'],
   gives: ['terminal'],
   observe: ['process'],
-  async run({ handshake, execRequest }, { report, note }) {
+  async run({ handshake, execRequest, terminalJoiner }, { sys, report, note }) {
     const { notes, ...left } = await handshake.left('exec.console');
     report(left);
     note(`tty: ${JSON.stringify(notes['tty'] ?? false)}`);
-    return { terminal: execRequest.tty ? await handshake.console() : null };
+    if (!execRequest.tty) return { terminal: null };
+    const terminal = await handshake.console();
+    const size = terminalJoiner?.size();
+    if (size !== undefined) sys.setWindowSize(terminal, size.rows, size.columns);
+    return { terminal };
   },
 });
