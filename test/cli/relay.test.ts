@@ -266,7 +266,9 @@ describe.skipIf(python || skipUnlessProgram('tmux'))("a person's terminal", () =
 
   test('a program that takes over the screen gets its line ends as it wants them', async () => {
     // Without -onlcr on our side, the terminal would return to the first column.
-    const screen = shown({ RELAY_PROGRAM: 'stty raw -echo; printf "abc\\ndef\\r\\n"; head -c 1 > /dev/null' });
+    const screen = shown({
+      RELAY_PROGRAM: 'stty raw -echo; printf "abc\\ndef\\r\\n"; head -c 1 > /dev/null',
+    });
     await screen.until(/^abc\s*\n {3}def/m);
     screen.keys('Enter');
     await expectRestored(screen);

@@ -14,6 +14,8 @@ Result<InsidePids> fork_inside(Init& init, const Jailed&) {
   auto child = init.kernel.clone_sibling();
   if (!child) return child.because("cannot fork into the container's pid namespace");
   if (*child > 0) _exit(0);
+  // With a terminal one may leave and come back; without anybody there it hangs up, which ends most programs.
+  init.outlives = init.outlives || init.config.tty;
   // What the kernel forgets across a fork. Whoever ended before it was set is seen by the pipe.
   if (!init.outlives) {
     auto armed = init.kernel.prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL, "SIGKILL");
