@@ -4,7 +4,8 @@
 // Danger: closing *any* descriptor of the file in this process releases its lock. lockHolder opens and closes
 // the file, so it must never be asked about a lock of this process.
 //
-// A run's lock has two bytes: 0 is its ts-dock's, 1 its monitor's. Whoever gets the whole file knows both gone.
+// A run's lock has two bytes: 0 is its ts-dock's, 1 its monitor's. Whoever gets the whole file knows both
+// gone.
 
 #include <fcntl.h>
 

@@ -49,6 +49,12 @@ struct Init {
   // Of the step under way: since when it was permitted.
   int64_t start = 0;
 
+  // Only in `exec`: the container's first process, whose namespaces are joined; closed when they are.
+  Fd target;
+  // Only in `exec`: the program goes on when the daemon ends (`-d`, and with a terminal, which hangs up by
+  // itself).
+  bool outlives = false;
+
   void note(std::string name, Note value) { notes.emplace_back(std::move(name), std::move(value)); }
 };
 

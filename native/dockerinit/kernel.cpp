@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -136,6 +137,18 @@ Result<Done> Kernel::move_mount(int from, int to) {
       [&] { return ::move_mount(from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH); });
 }
 
+Result<Fd> Kernel::detached_mount(const std::string& type) {
+  auto context = open("fsopen", {quoted(type), "FSOPEN_CLOEXEC"},
+                      [&] { return ::fsopen(type.c_str(), FSOPEN_CLOEXEC); });
+  if (!context) return context;
+  auto made = run("fsconfig", {descriptor(context->get()), "FSCONFIG_CMD_CREATE", "NULL", "NULL", "0"},
+                  [&] { return ::fsconfig(context->get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0); });
+  if (!made) return made.failure();
+  constexpr unsigned kHarmless = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return open("fsmount", {descriptor(context->get()), "FSMOUNT_CLOEXEC", names::mount_attributes(kHarmless)},
+              [&] { return ::fsmount(context->get(), FSMOUNT_CLOEXEC, kHarmless); });
+}
+
 Result<Done> Kernel::umount2(const std::string& target, int flags) {
   return run("umount2", {quoted(target), names::umount_flags(flags)},
              [&] { return ::umount2(target.c_str(), flags); });
@@ -167,6 +180,18 @@ Result<pid_t> Kernel::fork() {
   auto result = ask("fork", {}, [] { return static_cast<long>(::fork()); });
   if (!result) return result.failure();
   return static_cast<pid_t>(*result);
+}
+
+Result<int> Kernel::clone_sibling() {
+  // The raw call: its arguments are in another order on arm64, and all but the flags are none.
+  auto result = ask("clone", {"CLONE_PARENT|SIGCHLD"},
+                    [] { return syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0L, 0L, 0L, 0L); });
+  if (!result) return result.failure();
+  return static_cast<int>(*result);
+}
+
+Result<Fd> Kernel::pidfd_open(pid_t pid) {
+  return open("pidfd_open", {std::to_string(pid), "0"}, [&] { return syscall(SYS_pidfd_open, pid, 0); });
 }
 
 Result<Done> Kernel::sethostname(const std::string& name) {

@@ -48,6 +48,8 @@ class Kernel {
   Result<Fd> open_tree(int dir, const std::string& path, unsigned flags);
   Result<Done> mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t propagation);
   Result<Done> move_mount(int from, int to);
+  // A filesystem that is mounted nowhere: nothing can lie over it.
+  Result<Fd> detached_mount(const std::string& type);
   Result<Done> umount2(const std::string& target, int flags);
   Result<Done> pivot_root(const std::string& new_root, const std::string& put_old);
   Result<Done> fchdir(int fd);
@@ -57,6 +59,9 @@ class Kernel {
   Result<Done> prctl(int option, const char* option_name, unsigned long value, const std::string& shown);
   Result<Done> setsid();
   Result<pid_t> fork();
+  // 0 in the child, whose parent is ours.
+  Result<int> clone_sibling();
+  Result<Fd> pidfd_open(pid_t pid);
   Result<Done> sethostname(const std::string& name);
   Result<Done> setns(int fd, int type, const char* type_name);
   Result<Done> setgroups(const std::vector<gid_t>& groups);

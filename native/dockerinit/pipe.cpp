@@ -100,6 +100,7 @@ Status Pipe::leave(Report report) {
 Status Pipe::ready(Report report) { return send(fitted(report_frame("ready", report))); }
 Status Pipe::joined() { return send(R"({"t":"joined"})"); }
 Status Pipe::console(int master) { return send(R"({"t":"console"})", master); }
+Status Pipe::child(int pidfd) { return send(R"({"t":"child"})", pidfd); }
 
 void Pipe::fail(const Failure& failure, Report report) {
   json frame = report_frame("fail", report);

@@ -51,6 +51,7 @@ class Pipe {
   Status ready(Report report);
   Status joined();
   Status console(int master);
+  Status child(int pidfd);
   void fail(const Failure& failure, Report report);
 
   Status wait_for_permission(size_t step);

@@ -40,6 +40,19 @@ class RootBound {
   friend Result<RootBound> bind_rootfs(Init&, const PrivateMounts&);
 };
 
+class Jailed;
+
+// This process has a pid in the container's pid namespace: a procfs that it mounts is the container's.
+class InsidePids {
+ public:
+  InsidePids(InsidePids&&) = default;
+  InsidePids& operator=(InsidePids&&) = default;
+
+ private:
+  InsidePids() = default;
+  friend Result<InsidePids> fork_inside(Init&, const Jailed&);
+};
+
 // The container's own proc, sysfs and /dev, each looked at after it was mounted: later steps use these
 // descriptors, so a volume or a link over /dev or /proc cannot send them elsewhere.
 class SystemMounts {
@@ -59,6 +72,7 @@ class SystemMounts {
   Fd dev_;
   Fd pts_;
   friend Result<SystemMounts> system_mounts(Init&, const RootBound&);
+  friend Result<SystemMounts> open_proc(Init&, const Jailed&, const InsidePids&);
 };
 
 // The host's tree is unreachable: "/" is the container's.
@@ -70,6 +84,7 @@ class Jailed {
  private:
   Jailed() = default;
   friend Result<Jailed> pivot(Init&, RootBound&&);
+  friend Result<Jailed> join_mounts(Init&);
 };
 
 // The deny list is installed (or not wanted). It needs CAP_SYS_ADMIN while no_new_privs is off, so it comes

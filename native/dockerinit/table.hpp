@@ -15,9 +15,9 @@ namespace dockerinit {
 
 using Proofs =
     std::tuple<std::optional<PrivateMounts>, std::optional<RootBound>, std::optional<SystemMounts>,
-               std::optional<Jailed>, std::optional<SeccompDecided>, std::optional<DescriptorsClosed>,
-               std::optional<BoundingCut>, std::optional<UserChanged>, std::optional<CapabilitiesDropped>,
-               std::optional<InsideCwd>>;
+               std::optional<Jailed>, std::optional<InsidePids>, std::optional<SeccompDecided>,
+               std::optional<DescriptorsClosed>, std::optional<BoundingCut>, std::optional<UserChanged>,
+               std::optional<CapabilitiesDropped>, std::optional<InsideCwd>>;
 
 template <class Proof, size_t index = 0>
 constexpr unsigned bit() {
@@ -31,6 +31,8 @@ constexpr unsigned bit() {
 struct Row {
   int number;
   std::string_view name;
+  // Where the code lies in steps/, for a row of another table that shares it; 0: beside its own table's.
+  int shared;
   unsigned needs;
   unsigned takes;
   unsigned gives;
@@ -61,11 +63,12 @@ Status run_step(Init& init, Proofs& proofs) {
 }
 
 template <auto step, class Gives, class... Arguments>
-consteval Row row_of(int number, std::string_view name, Result<Gives> (*)(Init&, Arguments...)) {
+consteval Row row_of(int number, std::string_view name, int shared, Result<Gives> (*)(Init&, Arguments...)) {
   unsigned gives = 0;
   if constexpr (!std::is_same_v<Gives, Done>) gives = bit<Gives>();
   return {number,
           name,
+          shared,
           (0U | ... | bit<std::remove_cvref_t<Arguments>>()),
           (0U | ... | (std::is_rvalue_reference_v<Arguments> ? bit<std::remove_cvref_t<Arguments>>() : 0U)),
           gives,
@@ -73,15 +76,15 @@ consteval Row row_of(int number, std::string_view name, Result<Gives> (*)(Init&,
 }
 
 template <auto step>
-consteval Row row(int number, std::string_view name) {
-  return row_of<step>(number, name, step);
+consteval Row row(int number, std::string_view name, int shared = 0) {
+  return row_of<step>(number, name, shared, step);
 }
 
 // Every proof that a row needs was given by an earlier row and not taken since; numbers rise by tens.
 template <size_t size>
 consteval bool ordered(const std::array<Row, size>& rows) {
   unsigned held = 0;
-  int number = 0;
+  int number = rows[0].number - 10;
   for (const Row& each : rows) {
     if ((each.needs & ~held) != 0 || (each.gives & held) != 0 || each.number != number + 10) return false;
     held = (held & ~each.takes) | each.gives;

@@ -78,6 +78,18 @@ containers/<id>/<id>-json.log, one JSON object a line.`,
         ['ts-dock logs -f --since 10m web', 'the last ten minutes, and what comes'],
       ],
     },
+    exec: {
+      text: `Joins the namespaces and cgroups of a container that runs; capabilities, limits and the filter are the
+container's. The exit code is the program's, 126, 127 or 125 as with run.
+
+With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it running.`,
+      examples: [
+        ['ts-dock exec web ls -l /', 'one command'],
+        ['ts-dock exec -it web sh', 'a shell, at a terminal of its own'],
+        ['ts-dock exec -d web sleep 60', 'leave it to itself'],
+        ['ts-dock exec --step web true', 'see how a container is joined'],
+      ],
+    },
     ps: {
       examples: [
         ['ts-dock ps', 'what runs'],
@@ -103,11 +115,12 @@ containers/<id>/<id>-json.log, one JSON object a line.`,
     steps: {
       examples: [
         ['ts-dock steps', 'number, id, who acts, title'],
+        ['ts-dock steps exec', 'those of ts-dock exec'],
         ['ts-dock steps --json', 'with what each takes and gives, then and now'],
       ],
     },
     explain: {
-      text: 'Stages are host, create, start, launch, init and exit.',
+      text: 'Stages are host, create, start, launch, init, exit and exec.',
       examples: [
         ['ts-dock explain start.mount-rootfs', 'a step'],
         ['ts-dock explain init', 'a stage'],

@@ -10,6 +10,7 @@ import { attachCommand } from './commands/attach.ts';
 import { createCommand } from './commands/create.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
+import { execCommand } from './commands/exec.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
@@ -65,6 +66,7 @@ function program(cli: Cli): Command {
     unpauseCommand,
     renameCommand,
     updateCommand,
+    execCommand,
     psCommand,
     statsCommand,
     eventsCommand,

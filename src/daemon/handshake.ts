@@ -20,6 +20,12 @@ export const FRAME_LIMIT = 65_536;
 /** From a permission to its `leave`, or from the one permission to `ready`; milliseconds. */
 export const DEADLINE_MS = 10_000;
 
+/** The user's own patience, where he said so. */
+export function handshakeDeadline(): { readonly deadlineMs?: number } {
+  const seconds = Number(process.env.TS_DOCK_HANDSHAKE_SECONDS);
+  return seconds > 0 ? { deadlineMs: seconds * 1000 } : {};
+}
+
 export interface InitReport extends Report {
   readonly notes: Readonly<Record<string, unknown>>;
 }
@@ -34,8 +40,10 @@ export interface HandshakeOptions {
   /** Each step needs a permission of its own. */
   readonly gated: boolean;
   readonly deadlineMs?: number;
-  /** The container gets a terminal: one `console` frame with its master may come. */
-  readonly console?: boolean;
+  /** The step within which a terminal's master may come ({@link Handshake.console}). */
+  readonly consoleStep?: StepId;
+  /** The step within which the process forks, sends a descriptor of the new one ({@link Handshake.child}), and ends. */
+  readonly forkStep?: StepId;
   /** Told of each frame, sent or received, whatever is then made of it. */
   readonly onFrame?: (frame: SeenFrame) => void;
 }
@@ -56,12 +64,15 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-const JOIN_STEP: StepId = 'init.join-cgroups';
-const CONSOLE_STEP: StepId = 'init.ptmx-console';
+const JOIN_STEP = '.join-cgroups';
 
 export class Handshake {
   private readonly options: HandshakeOptions;
   private readonly watches: Watch[] = [];
+  /** Descriptors that came and that no frame has named yet; those that a frame named, until somebody takes them. */
+  private arrived: number[] = [];
+  private readonly seen = new Set<'console' | 'child'>();
+  private readonly descriptors = new Map<'console' | 'child', number>();
   private buffer: Buffer = Buffer.alloc(0);
   /** Steps that were left so far; the step at this index is the next to be entered, or is being walked. */
   private position = 0;
@@ -69,9 +80,6 @@ export class Handshake {
   /** Index of the last step that may be walked. */
   private permitted = -1;
   private joined = false;
-  /** Descriptors that came and that no frame has claimed yet. */
-  private descriptors: number[] = [];
-  private master: number | undefined;
   private failure: TsDockError | undefined;
   private readonly reports = new Map<string, InitReport>();
   private readonly waiters = new Map<string, Waiter>();
@@ -86,11 +94,39 @@ export class Handshake {
         this.drain();
       }),
       // A grandchild may hold the pipe open: the end of the process is an end as well.
-      sys.watch(pidfd, POLL.IN, () => {
-        this.drain();
-        this.atEnd();
-      }),
+      this.watchEnd(pidfd),
     );
+  }
+
+  private watchEnd(pidfd: number): Watch {
+    const { sys, steps, forkStep, pidfd: first } = this.options;
+    const fork = forkStep === undefined ? Infinity : steps.indexOf(forkStep);
+    const watch = sys.watch(pidfd, POLL.IN, () => {
+      this.drain();
+      // From its fork on only the one that it forked counts; until that is known, the pipe's own end does.
+      if (pidfd === first && this.position >= fork) watch.stop();
+      else this.atEnd();
+    });
+    return watch;
+  }
+
+  /** The terminal's master, when {@link HandshakeOptions.consoleStep} was left. The caller closes it. */
+  console(): Promise<number> {
+    return this.descriptor('console', this.options.consoleStep);
+  }
+
+  /** A pidfd of the process that goes on, when {@link HandshakeOptions.forkStep} was left. The caller closes it. */
+  child(): Promise<number> {
+    return this.descriptor('child', this.options.forkStep);
+  }
+
+  private async descriptor(name: 'console' | 'child', step: StepId | undefined): Promise<number> {
+    await this.await(`left ${step ?? ''}`);
+    const fd = this.descriptors.get(name);
+    this.descriptors.delete(name);
+    if (fd !== undefined) return fd;
+    this.violation(`no \`${name}\``);
+    throw this.failure ?? new Error(`the ${name} was taken already`);
   }
 
   /** Permits every step up to and including `through`. */
@@ -127,21 +163,13 @@ export class Handshake {
     return this.await('over');
   }
 
-  /** The master of the container's terminal, once; the caller's from now on. */
-  takeConsole(): number | undefined {
-    const { master } = this;
-    this.master = undefined;
-    return master;
-  }
-
   /** Ends the listening and closes the pipe, which ends a dockerinit that still waits. Idempotent. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.stopDeadline();
     for (const watch of this.watches) watch.stop();
-    const master = this.takeConsole();
-    if (master !== undefined) this.options.sys.close(master);
+    for (const fd of [...this.arrived, ...this.descriptors.values()]) this.options.sys.close(fd);
     this.options.sys.close(this.options.pipe);
   }
 
@@ -208,13 +236,12 @@ export class Handshake {
         return;
       }
       if (got === undefined) return;
-      this.descriptors.push(...got.fds);
+      this.arrived.push(...got.fds);
+      // It belongs to a frame of the same bytes: whatever is left over when they are read was not asked for.
       if (got.bytes.length === 0) this.atEnd();
       else this.take(got.bytes);
-      // The kernel hands a descriptor out with the frame that it was sent with: what that frame did not claim nobody asked for.
-      const unasked = this.descriptors.splice(0);
-      for (const fd of unasked) this.options.sys.close(fd);
-      if (unasked.length > 0) this.violation('a descriptor that nobody asked for');
+      if (this.arrived.length > 1 || (this.arrived.length > 0 && this.buffer.length === 0))
+        this.violation('a descriptor that nobody asked for');
     }
   }
 
@@ -246,17 +273,24 @@ export class Handshake {
       case 'leave':
         if (this.phase !== 'inside' || frame.step !== at || last || this.position > this.permitted)
           this.outOfOrder(frame);
-        else if (at === undefined || (at === JOIN_STEP && !this.joined)) this.outOfOrder(frame);
+        else if (
+          (at === this.options.forkStep && !this.seen.has('child')) ||
+          at === undefined ||
+          (at.endsWith(JOIN_STEP) && !this.joined)
+        )
+          this.outOfOrder(frame);
         else this.leave(at, frame);
         return;
       case 'joined':
-        if (this.phase !== 'inside' || at !== JOIN_STEP || this.joined) this.outOfOrder(frame);
+        if (this.phase !== 'inside' || at?.endsWith(JOIN_STEP) !== true || this.joined)
+          this.outOfOrder(frame);
         else this.joined = true;
         return;
       case 'console':
-        if (this.mayBringConsole(at)) this.master = this.descriptors.shift();
-        // With a descriptor, drain() has a better word for it.
-        else if (this.descriptors.length === 0) this.outOfOrder(frame);
+        this.receive('console', this.options.consoleStep, frame);
+        return;
+      case 'child':
+        this.receive('child', this.options.forkStep, frame);
         return;
       case 'ready':
         if (this.phase !== 'inside' || !last || this.position > this.permitted) this.outOfOrder(frame);
@@ -265,17 +299,32 @@ export class Handshake {
       case 'fail':
         if (at === undefined || frame.step !== at || (this.phase !== 'inside' && this.phase !== 'ready'))
           this.outOfOrder(frame);
-        else this.fail(initFailure(at, frame));
+        else this.fail(initFailure(at, last, frame));
         return;
       default:
         this.outOfOrder(frame);
     }
   }
 
-  private mayBringConsole(at: StepId | undefined): boolean {
-    const asked = this.options.console === true && at === CONSOLE_STEP;
-    const now = this.phase === 'inside' && this.position <= this.permitted;
-    return asked && now && this.master === undefined && this.descriptors.length > 0;
+  /** A frame that brings a descriptor: in its step alone, once, and exactly one. */
+  private receive(name: 'console' | 'child', step: StepId | undefined, frame: Frame): void {
+    const at = this.options.steps[this.position];
+    const [fd, ...more] = this.arrived;
+    if (
+      this.phase !== 'inside' ||
+      at !== step ||
+      fd === undefined ||
+      more.length > 0 ||
+      this.seen.has(name)
+    ) {
+      if (fd !== undefined) this.violation('a descriptor that nobody asked for');
+      else this.outOfOrder(frame);
+      return;
+    }
+    this.arrived = [];
+    this.seen.add(name);
+    this.descriptors.set(name, fd);
+    if (name === 'child') this.watches.push(this.watchEnd(fd));
   }
 
   private leave(step: StepId, frame: Frame): void {
@@ -413,7 +462,7 @@ const SOURCES_OF_126 = [
   'ELOOP',
 ];
 
-function initFailure(step: StepId, frame: Frame): TsDockError {
+function initFailure(step: StepId, last: boolean, frame: Frame): TsDockError {
   const errno = isNumber(frame.errno) && frame.errno !== 0 ? errnoName(frame.errno) : '';
   const args = Array.isArray(frame.args) ? frame.args.map(printable).join(', ') : '';
   const call = printable(frame.call);
@@ -421,7 +470,7 @@ function initFailure(step: StepId, frame: Frame): TsDockError {
   const refused =
     call === '' ? '' : `${call}(${args})${errno === '' ? '' : `: ${errno} (${errnoMeaning(errno)})`}`;
   const message = [detail, refused].filter((part) => part !== '').join(': ') || `${step} failed`;
-  if (step !== 'init.exec') return new TsDockError('init-failed', message);
+  if (!last) return new TsDockError('init-failed', message);
   if (errno === 'ENOENT') {
     return new TsDockError('not-found', message, {
       means: 'The image has no such program on its PATH, or the program lacks its interpreter.',

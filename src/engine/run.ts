@@ -139,9 +139,9 @@ export class Run {
   /** Whom to look at, from what the run knows so far. */
   subject(): Subject {
     const { place } = this.settings;
-    const { identity, subject, target, child } = this.values;
+    const { identity, subject, target, child, joiner } = this.values;
     const id = identity?.id ?? subject?.container.ID ?? target?.id;
-    const pid = child?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
+    const pid = child?.pid ?? joiner?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
     return {
       root: place.root,
       cgroupParent: place.cgroupParent,
@@ -214,6 +214,9 @@ export class Run {
         this.emit({ event: 'warning', text });
       },
       note: (text) => notes.push(text),
+      handOver: (kind) => {
+        this.release(kind);
+      },
       alsoUndo: (compensation) => {
         if (compensation.lifetime === 'host') this.settings.host.remember(step.id, [compensation]);
         else this.pending.push(journal.also(number, step.id, compensation));
@@ -254,6 +257,15 @@ export class Run {
       given: given as Record<string, unknown>,
       changes,
     });
+  }
+
+  /** Written down as settled: whoever recovers this run must not undo it either. */
+  private release(kind: Compensation['kind']): void {
+    for (const done of this.pending.filter(({ compensation }) => compensation.kind === kind)) {
+      const at = now();
+      this.settings.journal.write({ k: 'undone', i: done.i, at, end: at, ok: true, error: '' });
+      this.pending.splice(this.pending.indexOf(done), 1);
+    }
   }
 
   private add(step: AnyStep, given: Partial<Values>): void {

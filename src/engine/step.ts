@@ -7,7 +7,7 @@ import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
 import type { Aside } from './journal.ts';
 
-export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'stop'] as const;
+export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'exec', 'stop'] as const;
 export type Stage = (typeof STAGES)[number];
 export type StepId = `${Stage}.${string}`;
 
@@ -81,6 +81,8 @@ export interface RunContext<P> extends PlanContext {
   readonly interruption: Promise<void>;
   /** Writes down what the trace alone wants to know. */
   record(aside: Aside): void;
+  /** What this run would have undone of that kind is from here on somebody else's: it outlives the run. */
+  handOver(kind: Compensation['kind']): void;
   /** Replaces the engine's times and calls by what dockerinit reported. */
   report(report: Report): void;
 }

@@ -1,6 +1,7 @@
 /** Every flow that a command walks, by the name that `steps FLOW` knows it by. */
 import type { AnyStep } from '../engine/step.ts';
 import { createFlow } from './create.ts';
+import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
 import { attachedRunFlow, attachedStartFlow, detachedRunFlow, restartFlow, runFlow } from './run.ts';
 import { stopFlow } from './stop.ts';
@@ -11,6 +12,8 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   'run-detached': detachedRunFlow,
   create: createFlow,
   start: attachedStartFlow,
+  exec: execFlow,
+  'exec-detached': execDetachedFlow,
   host: hostFlow,
   stop: stopFlow,
   'restart-policy': restartFlow,

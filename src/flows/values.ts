@@ -140,6 +140,30 @@ export interface StopTarget extends Subject {
   readonly signal: number;
 }
 
+/** What `exec` was asked to run; empty texts: as the container has it. */
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly tty: boolean;
+  readonly detach: boolean;
+}
+
+/** The first process of a container that runs, as state.json has it. */
+export interface ExecTarget {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly cgroupPaths: Readonly<Record<string, string>>;
+}
+
+/** Whoever has the person's terminal, and joins it to the container's. Takes over the master. */
+export interface TerminalJoiner {
+  /** Of the person's terminal, so that the program finds it when it starts; undefined without one. */
+  size(): { readonly rows: number; readonly columns: number } | undefined;
+  join(master: number, ended: Promise<unknown>): Promise<'ended' | 'detached'>;
+}
+
 export interface Values {
   // --- given at the start -------------------------------------------------------------------------------------------
   request: CreateRequest;
@@ -147,6 +171,9 @@ export interface Values {
   wanted: string;
   /** What a restart policy asks for. */
   attempt: Attempt;
+  execRequest: ExecRequest;
+  /** Null where nobody looks on. */
+  terminalJoiner: TerminalJoiner | null;
 
   // --- host ---------------------------------------------------------------------------------------------------------
   bridge: Bridge | null;
@@ -265,6 +292,25 @@ export interface Values {
   killed: Proof;
   /** How it stands on disk afterwards; null: it went with its run (`--rm`). */
   stopped: State | null;
+  // --- exec ---------------------------------------------------------------------------------------------------------
+  execTarget: ExecTarget;
+  /** A pidfd of the target, and the namespaces that it had when that was opened, by name. */
+  held: { readonly pidfd: number; readonly namespaces: Readonly<Record<string, string>> };
+  /** The process that joins; it forks, and the second one is `child`. */
+  joiner: { readonly pid: number; readonly pidfd: number };
+  namespacesJoined: Proof;
+  mountsJoined: Proof;
+  procOpened: Proof;
+  /** Reaped as soon as it ends, also while the run stands still: a zombie would keep the container from ending. */
+  childEnd: {
+    readonly ended: Promise<Ended>;
+    /** It has ended, and never became the program. */
+    diedAsInit(): boolean;
+  };
+  /** Descriptor of the terminal's master, null without one. */
+  terminal: number | null;
+  /** The program goes on without us. */
+  left: Proof;
 }
 
 export type ValueName = keyof Values;

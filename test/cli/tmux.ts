@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 export interface Terminal {
   /** As tmux names them: `Enter`, `C-c`, `Tab`, `Up`; other text is typed as it stands. */
   keys(...keys: string[]): void;
+  resize(columns: number, rows: number): void;
   /** The screen and what has scrolled away. */
   screen(): string;
   /** Resolves with the screen as soon as `pattern` is on it. */
@@ -55,6 +56,7 @@ export function terminal(
   const screen = (): string => tmux('capture-pane', '-p', '-S', '-2000');
   return {
     keys: (...keys) => void tmux('send-keys', ...keys),
+    resize: (columns, rows) => void tmux('resize-window', '-x', String(columns), '-y', String(rows)),
     screen,
     until: async (pattern, milliseconds = 20_000) => {
       const deadline = Date.now() + milliseconds;

@@ -50,6 +50,7 @@ export class Walk {
       interruption: new Promise(() => undefined),
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
+      handOver: () => undefined,
       alsoUndo: (compensation) => this.undo.push(compensation),
       record: () => undefined,
       report: () => undefined,

@@ -23,6 +23,7 @@ const context: PlanContext = { place: placeOf(root), sys: new Kernel(), run };
 const quiet = {
   warn: () => undefined,
   note: () => undefined,
+  handOver: () => undefined,
   alsoUndo: () => undefined,
   record: () => undefined,
   report: () => undefined,

@@ -15,7 +15,8 @@ namespace dockerinit {
 // caller's shell got through), and a directory among them would be a way out of the container
 // (CVE-2024-21626).
 Status first_act(Init& init) {
-  if (auto closed = init.kernel.close_range(Pipe::kFd + 1, 0); !closed) return closed;
+  const unsigned agreed = Pipe::kFd + (init.target.get() >= 0 ? 1 : 0);
+  if (auto closed = init.kernel.close_range(agreed + 1, 0); !closed) return closed;
   // A process that joins this pid namespace later, or pid 1 itself, could otherwise attach with ptrace and
   // take the host's descriptors out of /proc/PID/fd (CVE-2016-9962). execve makes the user's program dumpable
   // again.

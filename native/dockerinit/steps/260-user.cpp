@@ -77,8 +77,10 @@ Result<UserChanged> user(Init& init, const Jailed&, const BoundingCut&) {
   if (auto done = become(init, init.identity); !done) return done.failure();
   // The kernel forgets the parent-death signal when the user changes. The parent may have died in between,
   // and getppid says nothing across pid namespaces: the pipe does.
-  auto armed = init.kernel.prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL, "SIGKILL");
-  if (!armed) return armed.failure();
+  if (!init.outlives) {
+    auto armed = init.kernel.prctl(PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL, "SIGKILL");
+    if (!armed) return armed.failure();
+  }
   if (auto there = init.pipe.still_there(); !there) return there.failure();
   init.note("uid", static_cast<int64_t>(init.identity.uid));
   init.note("gid", static_cast<int64_t>(init.identity.gid));

@@ -74,8 +74,8 @@ Status exec(Init& init, const DescriptorsClosed&, const CapabilitiesDropped&, co
   std::vector<char*> environment = pointers(init.environment);
   init.note("program", *program);
   init.kernel.announce_execve(*program, argv.data(), environment.data());
-  auto told = init.pipe.ready({"init.exec", init.start, now(), init.kernel.take_calls(),
-                               init.kernel.take_more(), std::move(init.notes)});
+  auto told = init.pipe.ready(
+      {"", init.start, now(), init.kernel.take_calls(), init.kernel.take_more(), std::move(init.notes)});
   if (!told) return told;
   reset_signals();
   auto refused = init.kernel.execve(*program, argv.data(), environment.data());

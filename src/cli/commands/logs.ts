@@ -26,7 +26,7 @@ export function logsCommand(cli: Cli): Command {
     .argument('<container>')
     .action(async (wanted: string, options: LogsOptions) => {
       const tail = options.tail === 'all' ? Infinity : value.wholeNumber('--tail', options.tail, 0);
-      const since = options.since === undefined ? 0 : value.moment('--since', options.since);
+      const since = options.since === undefined ? 0 : value.moment('--since', options.since, Date.now());
       cli.requireRoot();
       await cli.recoverFirst();
       const { container } = findContainer(cli.sys, cli.place, wanted);

@@ -1,4 +1,4 @@
-import { Handshake } from '../../daemon/handshake.ts';
+import { Handshake, handshakeDeadline } from '../../daemon/handshake.ts';
 import { endingOf } from '../../daemon/ending.ts';
 import { step } from '../../engine/step.ts';
 import { startTimeOf } from '../../kernel/append.ts';
@@ -25,19 +25,17 @@ export const clone = step({
     alsoUndo({ lifetime: 'transient', kind: 'kill-process', pid, startTime: startTimeOf(pid) ?? '' });
     // Our copy of the child's end would keep the pipe open for ever: no end of file would tell that it died.
     for (const fd of [syncPipe.child, sealedInit, ...inherited.close]) sys.close(fd);
-    const seconds = Number(process.env.TS_DOCK_HANDSHAKE_SECONDS);
-    const deadline = seconds > 0 ? { deadlineMs: seconds * 1000 } : {};
     const handshake = new Handshake({
       sys,
       pipe: syncPipe.parent,
       pidfd,
       steps: run.initSteps,
       gated: run.gated,
-      console: command.tty,
+      ...(command.tty ? { consoleStep: 'init.ptmx-console' } : {}),
       onFrame: (frame) => {
         record({ k: 'frame', ...frame });
       },
-      ...deadline,
+      ...handshakeDeadline(),
     });
     const last = run.initSteps.at(-1);
     if (!run.gated && last !== undefined) handshake.permit(last);

@@ -1,4 +1,3 @@
-import { TsDockError } from '../../engine/failure.ts';
 import { initStep } from './init-step.ts';
 
 export const ptmxConsole = initStep({
@@ -12,10 +11,9 @@ export const ptmxConsole = initStep({
   needs: ['handshake', 'devicesMade', 'command', 'monitor'],
   gives: 'consoleMade',
   observe: ['mounts'],
-  after({ handshake, command, monitor }, sys) {
+  async after({ handshake, command, monitor }, sys) {
     if (!command.tty) return;
-    const master = handshake.takeConsole();
-    if (master === undefined) throw new TsDockError('handshake', 'dockerinit made a terminal and kept it');
+    const master = await handshake.console();
     monitor?.console(master);
     sys.close(master);
   },

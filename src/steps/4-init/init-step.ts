@@ -16,7 +16,7 @@ interface InitStep<N extends readonly ValueName[], G extends ValueName> {
   readonly gives: G;
   readonly observe: readonly ObserverName[];
   /** What the daemon verifies for itself when dockerinit says that the step is done. */
-  after?(taken: Readonly<Pick<Values, N[number]>>, sys: Kernel): void;
+  after?(taken: Readonly<Pick<Values, N[number]>>, sys: Kernel): void | Promise<void>;
 }
 
 export function initStep<const N extends readonly ['handshake', ...ValueName[]], const G extends ValueName>(
@@ -32,7 +32,7 @@ export function initStep<const N extends readonly ['handshake', ...ValueName[]],
       report(left);
       for (const [name, value] of Object.entries(notes))
         note(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`);
-      after?.(taken, sys);
+      await after?.(taken, sys);
       const proof: Proof = { notes };
       return { [gives]: proof } as unknown as Pick<Values, G>;
     },

@@ -1,0 +1,29 @@
+import { stillDockerinit } from '../../daemon/processes.ts';
+import { TsDockError } from '../../engine/failure.ts';
+import { step } from '../../engine/step.ts';
+
+export const waitReady = step({
+  id: 'exec.wait-ready',
+  title: 'See that the program really runs',
+  actor: 'daemon',
+  then: { symbol: '', file: '' },
+  now: { where: 'runc libcontainer/sync.go parseSync' },
+  needs: ['handshake', 'child', 'childEnd', 'execd'],
+  gives: ['ready'],
+  observe: ['process'],
+  async run({ handshake, child, childEnd }, { sys }) {
+    await handshake.over();
+    handshake.close();
+    // The pipe's end says only that nobody holds it.
+    if (stillDockerinit(sys, child.pid) || childEnd.diedAsInit())
+      throw new TsDockError(
+        'init-died',
+        'dockerinit said that it was ready and then ended without starting the program',
+        {
+          means: 'It was killed between its last word and execve, or the container ended at that moment.',
+          remedy: '`ts-dock ps` shows whether the container still runs.',
+        },
+      );
+    return { ready: { notes: {} } };
+  },
+});
