@@ -13,6 +13,7 @@ import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
+import { replayCommand } from './commands/replay.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
@@ -48,6 +49,7 @@ function program(cli: Cli): Command {
     imagesCommand,
     stepsCommand,
     explainCommand,
+    replayCommand,
     recoverCommand,
     hostCommand,
     versionCommand,

@@ -7,6 +7,8 @@ import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.
 import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
+import { beginRecording, type Recording } from './record.ts';
+import { wordedError } from './render/errors.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
 import { VERSION } from './version.ts';
 
@@ -23,7 +25,9 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
   const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
   await cli.recoverFirst();
   const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  let recording: Recording | undefined;
   try {
+    recording = beginRecording(cli, watching, what);
     const outcome = await walkFlow({
       ...what,
       sys: cli.sys,
@@ -32,13 +36,17 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
       stdin: interactive ? 'terminal' : 'null',
       failpoints,
       breakpoints,
-      frontEnd,
-      watcher: watcherFor(watching),
+      frontEnd: recording?.beside(frontEnd) ?? frontEnd,
+      watcher: recording?.watcher ?? watcherFor(watching),
+      listener: recording?.listener,
     });
     cli.exitCode = outcome.exitCode;
-    report(cli, outcome);
+    const error = reported(outcome);
+    recording?.close(error === undefined ? undefined : wordedError(error));
+    report(cli, error, outcome);
     return outcome;
   } finally {
+    recording?.stop();
     frontEnd.close();
   }
 }
@@ -47,10 +55,14 @@ function watcherFor({ stops, dump, showEnv }: Watching): Watcher | undefined {
   return stops || dump !== undefined ? new KernelWatcher({ dump, showEnv }) : undefined;
 }
 
-function report(cli: Cli, { error, undoFailures }: Outcome): void {
+/** The error that the user is told of. */
+function reported({ error }: Outcome): unknown {
   const cause = rootCause(error);
-  const expected = cause instanceof TsDockError && cause.reason === 'interrupted';
-  if (error !== undefined && !expected) cli.showError(error);
+  return cause instanceof TsDockError && cause.reason === 'interrupted' ? undefined : error;
+}
+
+function report(cli: Cli, error: unknown, { undoFailures }: Outcome): void {
+  if (error !== undefined) cli.showError(error);
   for (const failure of undoFailures)
     cli.say(`ts-dock: could not undo ${failure}. \`ts-dock recover\` tries again.`);
 }

@@ -17,7 +17,7 @@ import { drawRunId, Journal, type TraceIds } from './journal.ts';
 import type { Breakpoints } from './pauses.ts';
 import { owedAfter, pruneJournals } from './recovery.ts';
 import { Run, type Watcher } from './run.ts';
-import type { AnyStep } from './step.ts';
+import type { AnyStep, OutputListener } from './step.ts';
 
 export interface SessionSettings {
   readonly sys: Kernel;
@@ -34,6 +34,7 @@ export interface SessionSettings {
   readonly breakpoints: Breakpoints;
   readonly frontEnd: FrontEnd;
   readonly watcher: Watcher | undefined;
+  readonly listener: OutputListener | undefined;
 }
 
 export interface Outcome {
@@ -73,7 +74,8 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     watcher !== undefined ||
     failpoints.some(({ pattern }) => initSteps.some(pattern.matches));
   const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
-  const facts = { id, traceparent, gated, initSteps, stdin: settings.stdin };
+  const { stdin, listener } = settings;
+  const facts = { id, traceparent, gated, initSteps, stdin, ...(listener === undefined ? {} : { listener }) };
   const host = new HostLedger(sys, place);
   const run = new Run(
     { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps },

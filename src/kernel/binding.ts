@@ -187,6 +187,8 @@ export interface Binding {
   // --- descriptors and locks ----------------------------------------------------------------------------------------
   /** socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC). */
   socketpair(): Or<[number, number]>;
+  /** pipe2(O_CLOEXEC): the end to read from, which does not block, and the end to write to, which does. */
+  pipe(): Or<[number, number]>;
   /** sendmsg(MSG_NOSIGNAL|MSG_DONTWAIT) with descriptors by SCM_RIGHTS; bytes sent. */
   send(fd: number, bytes: Uint8Array, fds: readonly number[]): Or<number>;
   /** recvmsg(MSG_DONTWAIT|MSG_CMSG_CLOEXEC), at most `max` bytes; `{call, errno: EAGAIN}` when there is nothing yet. */
