@@ -74,7 +74,8 @@ export interface Watching {
   readonly stops: boolean;
 }
 
-const all = (text: string, before: string[] = []): string[] => [...before, text];
+/** For an option that may be given more than once. */
+export const all = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
 export function addContainerFlags(command: Command): Command {

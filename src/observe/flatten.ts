@@ -73,7 +73,7 @@ export function compact(item: object, seen: ReadonlySet<object>, depth: number):
   return size === 0 ? '{}' : depth >= MOST_DEPTH ? `${size} entries` : undefined;
 }
 
-function scalar(item: unknown): string {
+export function scalar(item: unknown): string {
   if (typeof item === 'string') return item;
   if (typeof item === 'function') return '(function)';
   return String(item);

@@ -1,5 +1,5 @@
 /** A value as JSON that {@link flatten} shows as it shows the value itself: what a recording has instead of the living one. */
-import { compact, cut, isEnvironment, redacted } from './flatten.ts';
+import { compact, cut, isEnvironment, redacted, scalar } from './flatten.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -9,7 +9,7 @@ const MOST_MEMBERS = 500;
 export function portable(value: unknown, showEnv: boolean): Json {
   const seen = new Set<object>();
   const walk = (name: string, item: unknown, depth: number): Json => {
-    if (typeof item !== 'object' || item === null) return scalar(item);
+    if (typeof item !== 'object' || item === null) return jsonOf(item);
     const text = compact(item, seen, depth);
     // What is empty is told by itself, and reads the same.
     if (text === '[]' || text === '{}') return text === '[]' ? [] : {};
@@ -40,9 +40,8 @@ export function portable(value: unknown, showEnv: boolean): Json {
 const more = (count: number): string => `+${(count - MOST_MEMBERS).toString()} more`;
 
 /** JSON knows no undefined, no NaN, no bigint, no function: they become the words that `flatten` has for them. */
-function scalar(item: unknown): Json {
+function jsonOf(item: unknown): Json {
   if (item === null || typeof item === 'boolean') return item;
-  if (typeof item === 'string') return cut(item);
   if (typeof item === 'number' && Number.isFinite(item)) return item;
-  return typeof item === 'function' ? '(function)' : String(item);
+  return cut(scalar(item));
 }

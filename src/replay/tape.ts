@@ -5,7 +5,7 @@ import type { When } from '../engine/patterns.ts';
 import type { LastStep } from '../engine/run.ts';
 import type { Observation, ObserverName } from '../observe/names.ts';
 import { applied } from './delta.ts';
-import type { Delta, Header } from './format.ts';
+import type { Header } from './format.ts';
 import type { Entry, Recording } from './read.ts';
 
 export interface Stop {
@@ -85,7 +85,7 @@ export function advance(seen: Map<ObserverName, Lines>, { looks }: Look): readon
   return Object.entries(looks).map(([name, delta]) => {
     const observer = name as ObserverName;
     const old = seen.get(observer) ?? {};
-    const fresh = applied(old, delta as Delta);
+    const fresh = applied(old, delta);
     seen.set(observer, fresh);
     const lines = Object.fromEntries(Object.entries(fresh).filter(([key, text]) => old[key] !== text));
     return { observer, lines };

@@ -6,6 +6,7 @@ import { Player } from '../../replay/player.ts';
 import { readRecording, type Recording } from '../../replay/read.ts';
 import { Tape } from '../../replay/tape.ts';
 import type { Cli } from '../cli.ts';
+import { all } from '../options.ts';
 import { cardOf } from '../render/cards-file.ts';
 import { shown } from '../render/text.ts';
 import { commandsIn } from '../terminal/choose.ts';
@@ -28,11 +29,7 @@ export function replayCommand(cli: Cli): Command {
     .description('Step through a run that was recorded with --record, forwards and backwards.')
     .helpOption('--help', 'show this help')
     .argument('<recording>')
-    .option(
-      '--break <step>',
-      'stop first at STEP, STEP:after or start.* (repeatable)',
-      (text, before: string[] = []) => [...before, text],
-    )
+    .option('--break <step>', 'stop first at STEP, STEP:after or start.* (repeatable)', all)
     .option('--step-commands <file>', 'take the commands from a file, one a line')
     .option('--all', 'show all of it, and ask nothing')
     .action(async (file: string, options: Options) => {
@@ -69,15 +66,15 @@ function narratorFor(cli: Cli, { header }: Recording, options: Options): Narrato
 function frontEndFor(
   cli: Cli,
   narrator: Narrator,
-  { stepCommands, all, break: breaks = [] }: Options,
+  { stepCommands, all: everything, break: breaks = [] }: Options,
 ): FrontEnd {
   const { stdin, stdout } = process;
-  if (all !== true && stepCommands === undefined && stdin.isTTY && stdout.isTTY)
+  if (everything !== true && stepCommands === undefined && stdin.isTTY && stdout.isTTY)
     return new InteractiveFrontEnd(narrator, { input: stdin, output: stdout, shared: false }, REPLAY_WORDS);
   const lines =
     stepCommands !== undefined
       ? linesOf(commandsIn(cli, stepCommands))
-      : all === true || stdin.isTTY
+      : everything === true || stdin.isTTY
         ? linesOf('')
         : linesFrom(stdin);
   return new ScriptedFrontEnd(narrator, lines, breaks.length === 0, REPLAY_WORDS);

@@ -12,7 +12,9 @@ export interface Word {
   readonly what: string;
 }
 
-export const WORDS: readonly Word[] = [
+export type Words = readonly Word[];
+
+export const WORDS: Words = [
   { word: 'next', key: 'n', argument: '', what: 'run this step and stop before the next (also Enter)' },
   { word: 'continue', key: 'c', argument: '', what: 'run on to the next breakpoint (also Ctrl-D)' },
   {
@@ -37,7 +39,7 @@ export const WORDS: readonly Word[] = [
   { word: 'help', key: 'h', argument: '', what: 'these words (also ?)' },
 ];
 
-const ONLY_THERE: readonly Word[] = [
+const ONLY_THERE: Words = [
   { word: 'back', key: 'p', argument: '', what: 'back to where the step before began' },
   { word: 'goto', key: 'g', argument: 'STEP', what: 'go to STEP, STEP:after, or the step of that number' },
   { word: 'first', key: '^', argument: '', what: 'go to the beginning' },
@@ -57,7 +59,7 @@ const OTHERWISE_THERE: Partial<Record<Name, string>> = {
 };
 
 /** What can be said to a recording. */
-export const REPLAY_WORDS: readonly Word[] = [
+export const REPLAY_WORDS: Words = [
   ...WORDS.map((word) => ({ ...word, what: OTHERWISE_THERE[word.word] ?? word.what })),
   ...ONLY_THERE,
 ];
@@ -101,7 +103,7 @@ export function parseCommand(line: string, words = WORDS): Parsed {
 }
 
 /** Enter is `next`, as in every debugger; a beginning that only one word has is that word. */
-function wordFor(text: string, words: readonly Word[]): Word | undefined {
+function wordFor(text: string, words: Words): Word | undefined {
   const name = text === '' ? 'next' : text === '?' ? 'help' : text;
   const begun = words.filter(({ word }) => word.startsWith(name));
   return (
@@ -114,7 +116,7 @@ function unknown(text: string): Parsed {
   return { command: 'unknown', text };
 }
 
-function notKnown(first: string, words: readonly Word[]): string {
+function notKnown(first: string, words: Words): string {
   const near = nearest(
     first,
     words.map(({ word }) => word),

@@ -1,15 +1,15 @@
 /** What a line means to a front end: a command of the engine's, or a word that only the terminal itself knows. */
 import type { FrontEndCommand } from '../../engine/frontend.ts';
-import { helpText, parseCommand, WORDS, type Parsed } from './commands.ts';
+import { helpText, parseCommand, type Parsed, type Words } from './commands.ts';
 import type { Narrator } from './narrator.ts';
 
 export class Reader {
   /** `walk` was said: nobody is asked any more. */
   walking = false;
+  readonly words: Words;
   private readonly narrator: Narrator;
-  readonly words: typeof WORDS;
 
-  constructor(narrator: Narrator, words: typeof WORDS) {
+  constructor(narrator: Narrator, words: Words) {
     this.narrator = narrator;
     this.words = words;
   }
