@@ -29,27 +29,14 @@ const RUNS = [
   {
     file: 'good-run.tsdock',
     code: 0,
-    words: [
-      ...[
-        '--rm',
-        '--name',
-        'greeter',
-        '-h',
-        'greeter',
-        '--dns',
-        '192.0.2.53',
-        '-m',
-        '64m',
-        '--pids-limit',
-        '16',
-      ],
-      ...['-e', 'GREETING=hello', 'base', 'sh', '-c', 'echo "$GREETING from process $$"; ls /; echo bye >&2'],
-    ],
+    options: '--rm --name greeter -h greeter --dns 192.0.2.53 -m 64m --pids-limit 16 -e GREETING=hello',
+    program: ['base', 'sh', '-c', 'echo "$GREETING from process $$"; ls /; echo bye >&2'],
   },
   {
     file: 'fails-in-dockerinit.tsdock',
     code: 125,
-    words: ['--rm', '--name', 'nobody-home', '--dns', '192.0.2.53', '-u', 'bob', 'base', 'true'],
+    options: '--rm --name nobody-home --dns 192.0.2.53 -u bob',
+    program: ['base', 'true'],
   },
 ];
 
@@ -94,8 +81,8 @@ function detachForeignMounts() {
   for (const target of targets.reverse()) if (!isNeeded(target)) execFileSync('umount', ['-l', target]);
 }
 
-function record({ file, code, words }) {
-  tsDock(code, ['run', '--record', file, ...words]);
+function record({ file, code, options, program: words }) {
+  tsDock(code, ['run', '--record', file, ...options.split(' '), ...words]);
   // Renamed beside the old one: the place may lie on another filesystem.
   const half = join(traces, `${file}.new`);
   cpSync(join(place, file), half);

@@ -11,7 +11,7 @@ import { deltaOf } from './delta.ts';
 import { MOST_BYTES, MOST_LINE, seal, type Header, type Line, type Looks } from './format.ts';
 
 export interface RecorderSettings {
-  readonly pen: AppendFile;
+  readonly pen: Pick<AppendFile, 'append' | 'close'>;
   readonly header: Header;
   /** Called once, where the recording has to stop. */
   readonly warn: (text: string) => void;
