@@ -31,6 +31,7 @@ export class OutputCopy implements OutputListener {
   private readonly settings: OutputSettings;
   private readonly ears = new Map<1 | 2, Ear>();
   private room = MOST_OUTPUT;
+  private full = false;
 
   constructor(settings: OutputSettings) {
     this.settings = settings;
@@ -85,10 +86,10 @@ export class OutputCopy implements OutputListener {
   }
 
   private record(stream: 1 | 2, bytes: Buffer, decoder: StringDecoder): void {
-    if (this.room <= 0) return;
+    if (this.full) return;
     const text = decoder.write(bytes.subarray(0, this.room));
-    this.room -= bytes.length;
-    const cut = this.room < 0;
-    if (text !== '' || cut) this.settings.record(stream === 1 ? 'stdout' : 'stderr', text, cut);
+    this.full = bytes.length > this.room;
+    this.room -= Math.min(this.room, bytes.length);
+    if (text !== '' || this.full) this.settings.record(stream === 1 ? 'stdout' : 'stderr', text, this.full);
   }
 }
