@@ -37,6 +37,19 @@ Napi::Value connect_to(const Args& args) {
   return number(args, fd.release());
 }
 
+// Only the reading end does not block: the writing end becomes a program's standard output.
+Napi::Value make_pipe(const Args& args) {
+  int ends[2];
+  checked("pipe2", ::pipe2(ends, O_CLOEXEC));
+  Fd reading(ends[0]);
+  Fd writing(ends[1]);
+  checked("fcntl", ::fcntl(reading.get(), F_SETFL, O_NONBLOCK));
+  Napi::Array answer = Napi::Array::New(args.env(), 2);
+  answer.Set(0U, reading.release());
+  answer.Set(1U, writing.release());
+  return answer;
+}
+
 std::vector<char> control_of(const std::vector<int>& fds) {
   if (fds.empty()) return {};
   const std::size_t size = fds.size() * sizeof(int);
@@ -114,6 +127,7 @@ Napi::Value shut_down(const Args& args) {
 void offer_sockets(Napi::Object& exports) {
   offer<make_pair>(exports, "socketpair");
   offer<connect_to>(exports, "connect");
+  offer<make_pipe>(exports, "pipe");
   offer<send_bytes>(exports, "send");
   offer<receive_bytes>(exports, "recv");
   offer<shut_down>(exports, "shutdown");

@@ -14,7 +14,7 @@ function helps(): Readonly<Record<string, Help>> {
   return {
     '': {
       text: `The life of a container is a list of steps, in the order of Docker 1.2.0. Each can be stopped
-at, looked at, explained and undone. Containers need Linux and root; steps and explain do not.`,
+at, looked at, explained and undone. Containers need Linux and root; steps, explain and replay do not.`,
       examples: [
         ['ts-dock run --step base', 'walk through a container, one step at a time'],
         ['ts-dock run --rm base ls -l /', 'run one, as quietly as docker run'],
@@ -32,7 +32,11 @@ shows what it said.
 
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
 d dump, f diff, k calls, q quit (undoes all that this command began), h help.
-Without a terminal, commands are read from standard input, and at its end the run continues.`,
+Without a terminal, commands are read from standard input, and at its end the run continues.
+
+With --record, output that does not go to a terminal passes through ts-dock, which takes the first
+1 MiB of it down; what goes to a terminal is not recorded. Values of variables are left out, unless
+--show-env is given; what the program itself shows is recorded as it is.`,
       examples: [
         ['ts-dock run --rm base echo hello', 'create, start, wait, remove'],
         ['ts-dock run --rm -it base sh', 'a shell in a container of its own'],
@@ -44,6 +48,7 @@ Without a terminal, commands are read from standard input, and at its end the ru
         ['ts-dock run --rm -i -v /srv/data:/data:ro base wc -l', 'count the lines of standard input'],
         ['ts-dock run --rm --trace base true', 'where did the time go?'],
         ['ts-dock run --rm --dump /tmp/look base true', 'what did the kernel say, at each step?'],
+        ['ts-dock run --rm --record run.tsdock base true', 'keep it all, for ts-dock replay'],
         ['ts-dock run --fail start.volumes=error base', 'let a step fail, and see the undo'],
       ],
     },
@@ -145,6 +150,21 @@ journal/export.log beneath the root.`,
         ['ts-dock trace export --format otlp web', "a container's last run as OTLP JSON"],
         ['ts-dock trace export --otlp http://localhost:4318', 'to a collector, now'],
         ['ts-dock run --otlp http://localhost:4318 --rm base true', 'to a collector, when it is over'],
+      ],
+    },
+    replay: {
+      text: `Shows a recording as the run was shown, with the same cards, diffs and dumps, without running
+anything: it needs neither root nor Linux. All commands of the stepper work at every place, and
+p goes back, g STEP goes anywhere, ^ and $ to the beginning and the end, / TEXT searches.
+
+Commands come from the terminal, from --step-commands, or from standard input; without any, all is
+shown. A recording that was cut is shown as far as it is whole, with exit code 3; one that was edited
+is refused.`,
+      examples: [
+        ['ts-dock replay traces/good-run.tsdock', 'step through a run'],
+        ['ts-dock replay --break init.pivot traces/good-run.tsdock', 'stop there first'],
+        ['ts-dock replay --all traces/fails-in-dockerinit.tsdock', 'show all of it, ask nothing'],
+        ["echo '/ pivot_root' | ts-dock replay traces/good-run.tsdock", 'where was that called?'],
       ],
     },
     recover: {

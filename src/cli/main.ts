@@ -21,6 +21,7 @@ import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renameCommand } from './commands/rename.ts';
+import { replayCommand } from './commands/replay.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
@@ -76,6 +77,7 @@ function program(cli: Cli): Command {
     stepsCommand,
     explainCommand,
     traceCommand,
+    replayCommand,
     recoverCommand,
     hostCommand,
     doctorCommand,

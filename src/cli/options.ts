@@ -74,6 +74,7 @@ export interface DebuggerOptions extends TraceOptions {
   readonly fail?: readonly string[];
   readonly dump?: string;
   readonly trace?: boolean;
+  readonly record?: string;
   readonly stepCommands?: string;
   readonly showEnv?: boolean;
 }
@@ -86,6 +87,8 @@ export interface Watching {
   /** Absolute; undefined: no dump. */
   readonly dump: string | undefined;
   readonly trace: boolean;
+  /** Absolute; undefined: no recording. */
+  readonly record: string | undefined;
   /** Absolute; undefined: commands come from the terminal or from standard input. */
   readonly commandFile: string | undefined;
   /** Values of environment variables are shown and dumped. */
@@ -94,6 +97,7 @@ export interface Watching {
   readonly stops: boolean;
 }
 
+/** For an option that may be given more than once. */
 export const all = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
@@ -190,6 +194,7 @@ export function addDebuggerFlags(command: Command): Command {
     .option('--break <step>', 'stop first at STEP, STEP:after or start.* (repeatable)', all)
     .option('--step-commands <file>', 'take the commands of the stepper from a file, one a line')
     .option('--dump <folder>', 'write what the kernel says, before and after each step')
+    .option('--record <file>', 'write all of it to a new file, for `ts-dock replay`')
     .option('--trace', 'print the tree of steps with their times at the end')
     .option('--show-env', 'show the values of environment variables too')
     .option(
@@ -241,6 +246,7 @@ export function watchingOf(options: DebuggerOptions): Watching {
     failpoints: options.fail ?? [],
     dump: path('--dump', options.dump),
     trace: options.trace === true,
+    record: path('--record', options.record),
     commandFile: path('--step-commands', options.stepCommands),
     showEnv: options.showEnv === true,
     stops: options.step === true || (options.break ?? []).length > 0,

@@ -8,6 +8,8 @@ import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
 import { afterRun, type Tracing } from './tracing.ts';
+import { beginRecording, type Recording } from './record.ts';
+import { wordedError } from './render/errors.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
 import { PersonStreams, type StreamSettings } from './terminal/streams.ts';
 import { VERSION } from './version.ts';
@@ -35,7 +37,9 @@ export async function walk(
   await cli.recoverFirst();
   const frontEnd = chooseFrontEnd(cli, watching, interactive);
   let ran: Outcome | undefined;
+  let recording: Recording | undefined;
   try {
+    recording = beginRecording(cli, watching, what);
     const outcome = await walkFlow({
       ...what,
       sys: cli.sys,
@@ -47,15 +51,19 @@ export async function walk(
       signals: keepSignals === true ? 'kept' : 'passed',
       failpoints,
       breakpoints,
-      frontEnd,
-      watcher: watcherFor(watching),
+      frontEnd: recording?.beside(frontEnd) ?? frontEnd,
+      watcher: recording?.watcher ?? watcherFor(watching),
+      listener: recording?.listener,
       otlp: tracing.collector?.name,
     });
     cli.exitCode = outcome.exitCode;
-    report(cli, outcome);
+    const error = reported(outcome);
+    recording?.close(error === undefined ? undefined : wordedError(error));
+    report(cli, error, outcome);
     ran = outcome;
     return outcome;
   } finally {
+    recording?.stop();
     frontEnd.close();
     // A container that was left is not over: its monitor's process sends the trace.
     if (ran?.left === false) await afterRun(cli, tracing, ran);
@@ -66,10 +74,14 @@ function watcherFor({ stops, dump, showEnv }: Watching): Watcher | undefined {
   return stops || dump !== undefined ? new KernelWatcher({ dump, showEnv }) : undefined;
 }
 
-function report(cli: Cli, { error, undoFailures }: Outcome): void {
+/** The error that the user is told of. */
+function reported({ error }: Outcome): unknown {
   const cause = rootCause(error);
-  const expected = cause instanceof TsDockError && cause.reason === 'interrupted';
-  if (error !== undefined && !expected) cli.showError(error);
+  return cause instanceof TsDockError && cause.reason === 'interrupted' ? undefined : error;
+}
+
+function report(cli: Cli, error: unknown, { undoFailures }: Outcome): void {
+  if (error !== undefined) cli.showError(error);
   for (const failure of undoFailures)
     cli.say(`ts-dock: could not undo ${failure}. \`ts-dock recover\` tries again.`);
 }

@@ -35,10 +35,22 @@ export type Reason =
   | 'detached' // the person left, and the container goes on
   | 'newer-format' // the root was written by a newer ts-dock
   | 'no-such-step'
-  | 'no-such-run';
+  | 'no-such-run'
+  | 'bad-recording'; // not a recording, of another format, or edited
 
-/** One table of exit codes: Docker's. A command line that is wrong is 125 too, as with `docker run`. */
-export const EXIT = { ok: 0, failed: 1, usage: 125, tsdock: 125, notExecutable: 126, notFound: 127 } as const;
+/**
+ * One table of exit codes: Docker's. A command line that is wrong is 125 too, as with `docker run`. `cut`: a recording was
+ * shown as far as it is whole.
+ */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  cut: 3,
+  usage: 125,
+  tsdock: 125,
+  notExecutable: 126,
+  notFound: 127,
+} as const;
 
 const EXIT_OF: Partial<Record<Reason, number>> = {
   'not-executable': EXIT.notExecutable,

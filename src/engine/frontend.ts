@@ -100,7 +100,42 @@ export type EngineEvent =
   | { readonly event: 'observation'; readonly observation: Observation }
   | { readonly event: 'diff'; readonly step: StepId; readonly changes: readonly Change[] }
   | { readonly event: 'calls'; readonly step: StepId; readonly calls: readonly Call[]; readonly more: number }
-  | { readonly event: 'refused'; readonly text: string };
+  | { readonly event: 'refused'; readonly text: string }
+  // --- from a recording only ----------------------------------------------------------------------------------------
+  /** Somebody went to another place; from here on it goes on as it did then. */
+  | {
+      readonly event: 'jump';
+      readonly step: StepId;
+      readonly number: number;
+      readonly of: number;
+      readonly undo: readonly Compensation[];
+      readonly values: Readonly<Record<string, unknown>>;
+    }
+  /** What the program wrote; in a live run it writes for itself. `cut`: there was more. */
+  | {
+      readonly event: 'output';
+      readonly stream: 'stdout' | 'stderr';
+      readonly text: string;
+      readonly cut: boolean;
+    }
+  /** What the user was told in the end. */
+  | { readonly event: 'error'; readonly error: ErrorText }
+  | {
+      readonly event: 'found';
+      readonly text: string;
+      readonly hits: readonly Hit[];
+      /** How many there were beyond these. */
+      readonly more: number;
+    };
+
+/** Where a recording has what was searched for. */
+export interface Hit {
+  readonly step: StepId;
+  readonly number: number;
+  /** `card`, `call`, `value`, an observer's name, … */
+  readonly what: string;
+  readonly text: string;
+}
 
 /** Where the run stands still. `last` is the step that ran most recently, whose diff and calls can be asked for. */
 export interface Pause {
@@ -109,6 +144,8 @@ export interface Pause {
   readonly number: number;
   readonly of: number;
   readonly last: StepId | null;
+  /** A recording is at its end: `step` is the last that was begun. */
+  readonly over?: boolean;
 }
 
 export type FrontEndCommand =
@@ -123,7 +160,14 @@ export type FrontEndCommand =
   | { readonly command: 'dump'; readonly what: string | null }
   | { readonly command: 'diff' }
   | { readonly command: 'calls' }
-  | { readonly command: 'quit' };
+  | { readonly command: 'quit' }
+  // --- to a recording only ------------------------------------------------------------------------------------------
+  | { readonly command: 'back' }
+  | { readonly command: 'first' }
+  | { readonly command: 'last' }
+  /** STEP, STEP:after, or the number of a step. */
+  | { readonly command: 'goto'; readonly to: string }
+  | { readonly command: 'search'; readonly text: string };
 
 export interface FrontEnd {
   /** It reads the terminal that the container may be given. */

@@ -1,9 +1,9 @@
 /** Breakpoints, and what is answered while a run stands still. Every answer is an event: the front end only draws. */
-import { OBSERVERS, type ObserverName } from '../observe/names.ts';
+import { OBSERVERS, type Observation, type ObserverName } from '../observe/names.ts';
 import { TsDockError } from './failure.ts';
-import type { FrontEndCommand, Pause, StepInfo } from './frontend.ts';
+import type { EngineEvent, FrontEndCommand, Pause, StepInfo } from './frontend.ts';
 import { parsePattern, unknownStep, type Pattern, type When } from './patterns.ts';
-import type { Run } from './run.ts';
+import type { LastStep, Run } from './run.ts';
 import { STAGES, type StepId } from './step.ts';
 
 export class Breakpoints {
@@ -72,9 +72,19 @@ export async function askForCommands(run: Run, breakpoints: Breakpoints, pause: 
   }
 }
 
-type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'quit' }>;
+export type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'quit' }>;
 
-function answer(run: Run, breakpoints: Breakpoints, pause: Pause, question: Question): void {
+/** Who can be asked while it stands still: a run, or a recording of one. */
+export interface Questioned {
+  readonly infos: readonly StepInfo[];
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly last: LastStep | null;
+  emit(event: EngineEvent): void;
+  observe(step: StepInfo, names: readonly ObserverName[]): readonly Observation[];
+}
+
+/** Answers by events. What cannot be answered is refused, and nothing else happens. */
+export function answer(run: Questioned, breakpoints: Breakpoints, pause: Pause, question: Question): void {
   try {
     switch (question.command) {
       case 'break':
@@ -104,23 +114,32 @@ function answer(run: Run, breakpoints: Breakpoints, pause: Pause, question: Ques
           run.emit({ event: 'calls', step: run.last.id, calls: run.last.calls, more: run.last.more });
         else run.emit({ event: 'refused', text: 'no step has run yet' });
         return;
+      default:
+        throw new TsDockError('bad-usage', 'only a recording can go back, or be searched', {
+          remedy: '`run --record FILE`, then `replay FILE`',
+        });
     }
   } catch (error) {
-    if (!(error instanceof TsDockError)) throw error;
-    run.emit({
-      event: 'refused',
-      text: [error.message, error.remedy].filter((part) => part !== '').join('. '),
-    });
+    run.emit(refusal(error));
   }
 }
 
-function explain(run: Run, id: string): void {
+/** The event of a question that was wrong; what else was thrown is thrown on. */
+export function refusal(error: unknown): EngineEvent {
+  if (!(error instanceof TsDockError)) throw error;
+  return {
+    event: 'refused',
+    text: [error.message, error.remedy].filter((part) => part !== '').join('. '),
+  };
+}
+
+function explain(run: Questioned, id: string): void {
   const known = run.infos.map((info): string => info.id);
   if (!known.includes(id) && !(STAGES as readonly string[]).includes(id)) throw unknownStep(id, id, known);
   run.emit({ event: 'explain', id });
 }
 
-function dump(run: Run, step: StepInfo, what: string | null): void {
+function dump(run: Questioned, step: StepInfo, what: string | null): void {
   if (what === null || what === 'values') run.emit({ event: 'values', values: run.values });
   if (what === 'values') return;
   const names = what === null ? step.observe : [what];
@@ -129,7 +148,6 @@ function dump(run: Run, step: StepInfo, what: string | null): void {
     throw new TsDockError('bad-usage', `there is no observer ${unknown}`, {
       remedy: `There are values, ${OBSERVERS.join(', ')}`,
     });
-  const looks =
-    run.settings.watcher?.look({ ...step, observe: names as readonly ObserverName[] }, run.subject()) ?? [];
-  for (const observation of looks) run.emit({ event: 'observation', observation });
+  for (const observation of run.observe(step, names as readonly ObserverName[]))
+    run.emit({ event: 'observation', observation });
 }

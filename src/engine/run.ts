@@ -7,13 +7,13 @@ import { KernelError, now, type Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Place } from '../daemon/place.ts';
 import type { ValueName, Values } from '../flows/values.ts';
-import type { Change, Observation, Subject } from '../observe/names.ts';
+import type { Change, Observation, ObserverName, Subject } from '../observe/names.ts';
 import { reach, type Failpoint } from './failpoints.ts';
 import { StepError, TsDockError } from './failure.ts';
 import type { EngineEvent, FrontEnd, StepInfo } from './frontend.ts';
 import type { Compensation } from './compensation.ts';
 import type { Journal, Pending } from './journal.ts';
-import { askForCommands, type Breakpoints } from './pauses.ts';
+import { askForCommands, type Breakpoints, type Questioned } from './pauses.ts';
 import type { When } from './patterns.ts';
 import {
   stageOf,
@@ -76,7 +76,7 @@ export interface LastStep {
   readonly changes: readonly Change[];
 }
 
-export class Run {
+export class Run implements Questioned {
   readonly values: Partial<Values> = {};
   readonly settings: RunSettings;
   readonly infos: readonly StepInfo[];
@@ -149,6 +149,11 @@ export class Run {
       ...(id === undefined ? {} : { containerId: id }),
       ...(pid === undefined ? {} : { pid }),
     };
+  }
+
+  /** Looks now, for somebody who asks. */
+  observe(step: StepInfo, names: readonly ObserverName[]): readonly Observation[] {
+    return this.settings.watcher?.look({ ...step, observe: names }, this.subject()) ?? [];
   }
 
   private async perform(step: AnyStep): Promise<void> {

@@ -19,7 +19,7 @@ import type { Breakpoints } from './pauses.ts';
 import { owedAfter, pruneJournals } from './recovery.ts';
 import { isSampled } from '../trace/sampling.ts';
 import { Run, type Streams, type Watcher } from './run.ts';
-import type { AnyStep } from './step.ts';
+import type { AnyStep, OutputListener } from './step.ts';
 
 export interface SessionSettings {
   readonly sys: Kernel;
@@ -44,6 +44,7 @@ export interface SessionSettings {
   readonly watcher: Watcher | undefined;
   /** The collector that the trace is for, as it may be written down. */
   readonly otlp?: string | undefined;
+  readonly listener?: OutputListener | undefined;
 }
 
 export interface Outcome {
@@ -94,9 +95,10 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     watcher !== undefined ||
     failpoints.some(({ pattern }) => initSteps.some(pattern.matches));
   const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
-  const { stdin, streams, self, supervised = false } = settings;
+  const { stdin, streams, self, listener, supervised = false } = settings;
   const attached = !supervised || streams !== undefined;
-  const facts = { id, traceparent, gated, initSteps, stdin, supervised, attached, self };
+  const ears = listener === undefined ? {} : { listener };
+  const facts = { id, traceparent, gated, initSteps, stdin, supervised, attached, self, ...ears };
   const host = new HostLedger(sys, place);
   const run = new Run(
     { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps, streams },

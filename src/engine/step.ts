@@ -58,6 +58,16 @@ export interface RunFacts {
   readonly self: readonly string[];
   /** The user asked for standard input (`-i`), and nobody else reads it. */
   readonly stdin: 'terminal' | 'null';
+  /** Takes down what the program writes, where the run is recorded. */
+  readonly listener?: OutputListener;
+}
+
+/** Who copies what the program writes, and takes it down. */
+export interface OutputListener {
+  /** Which of standard output (1) and error (2) can be listened to without the program seeing another kind of thing there. */
+  readonly streams: readonly (1 | 2)[];
+  /** The end of the pipe to read from is the listener's from here on. */
+  hear(stream: 1 | 2, pipe: number): void;
 }
 
 /** What a step of dockerinit reports of itself: its own clock and calls instead of the daemon's. */

@@ -207,6 +207,8 @@ export interface Binding {
   socketpair(): Or<[number, number]>;
   /** connect(2) to a Unix stream socket; non-blocking afterwards. `path` may go through /proc/self/fd, for one too long for sun_path. */
   connect(path: string): Or<number>;
+  /** pipe2(O_CLOEXEC): the end to read from, which does not block, and the end to write to, which does. */
+  pipe(): Or<[number, number]>;
   /** sendmsg(MSG_NOSIGNAL|MSG_DONTWAIT) with descriptors by SCM_RIGHTS; bytes sent. */
   send(fd: number, bytes: Uint8Array, fds: readonly number[]): Or<number>;
   /** recvmsg(MSG_DONTWAIT|MSG_CMSG_CLOEXEC), at most `max` bytes; `{call, errno: EAGAIN}` when there is nothing yet. */

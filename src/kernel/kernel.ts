@@ -534,6 +534,31 @@ export class Kernel {
     );
   }
 
+  pipe(): [number, number] {
+    return this.ask(
+      'pipe2',
+      ['O_CLOEXEC'],
+      (k) => k.pipe(),
+      (ends) => `[${ends.join(', ')}]`,
+    );
+  }
+
+  /** What lies in a pipe of {@link pipe}: empty at its end, undefined while nothing does. Not recorded, as `recv` is not. */
+  readPipe(fd: number, max: number): Buffer | undefined {
+    const buffer = Buffer.allocUnsafe(max);
+    try {
+      return buffer.subarray(0, fs.readSync(fd, buffer, 0, max, null));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+      throw new KernelError('read', [fd.toString()], (error as NodeJS.ErrnoException).code ?? 'EIO');
+    }
+  }
+
+  /** Not recorded either: it happens between steps, or within any. */
+  closePipe(fd: number): void {
+    fs.closeSync(fd);
+  }
+
   send(fd: number, bytes: Uint8Array, fds: readonly number[] = []): number {
     return this.ask(
       'sendmsg',

@@ -8,7 +8,7 @@ export interface FlattenOptions {
 }
 
 const MOST_LINES = 400;
-const MOST_DEPTH = 8;
+export const MOST_DEPTH = 8;
 const MOST_CHARACTERS = 300;
 
 /** `PATH=…`: which variables there are is no secret, what they say may be one. */
@@ -17,7 +17,7 @@ export function redacted(variable: string): string {
   return equals < 0 ? variable : `${variable.slice(0, equals)}=…`;
 }
 
-const isEnvironment = (key: string): boolean => /^env(ironment)?$/i.test(key);
+export const isEnvironment = (key: string): boolean => /^env(ironment)?$/i.test(key);
 
 export function cut(text: string, most = MOST_CHARACTERS): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
@@ -62,7 +62,7 @@ export function flatten(value: unknown, options: FlattenOptions): Record<string,
 }
 
 /** The text of an object that is not opened up; undefined for one that is. */
-function compact(item: object, seen: ReadonlySet<object>, depth: number): string | undefined {
+export function compact(item: object, seen: ReadonlySet<object>, depth: number): string | undefined {
   if (seen.has(item)) return '(again)';
   if (ArrayBuffer.isView(item)) return `${item.byteLength} bytes`;
   if (Array.isArray(item))
@@ -73,7 +73,7 @@ function compact(item: object, seen: ReadonlySet<object>, depth: number): string
   return size === 0 ? '{}' : depth >= MOST_DEPTH ? `${size} entries` : undefined;
 }
 
-function scalar(item: unknown): string {
+export function scalar(item: unknown): string {
   if (typeof item === 'string') return item;
   if (typeof item === 'function') return '(function)';
   return String(item);

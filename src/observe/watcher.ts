@@ -8,6 +8,8 @@ export interface WatcherOptions {
   /** Absolute folder; undefined: nothing is kept. */
   readonly dump: string | undefined;
   readonly showEnv: boolean;
+  /** Where looks of all observers go as well: a recording. */
+  readonly record?: (number: number, when: 'before' | 'after', all: readonly Observation[]) => void;
 }
 
 export class KernelWatcher {
@@ -30,12 +32,19 @@ export class KernelWatcher {
 
   /** A dump has all observers, also those that this step is not known to touch: that is what one looks for in a dump. */
   keep(number: number, step: string, when: 'before' | 'after', looks: readonly Observation[]): void {
-    const { dump } = this.options;
+    const { dump, record } = this.options;
+    if (dump === undefined && record === undefined) return;
+    const all = this.lookAgain(looks);
+    if (dump !== undefined) writeDump(dump, number, step, when, all);
+    record?.(number, when, all);
+  }
+
+  /** All observers, at whom the last look was; those of `looks` need not look again. */
+  lookAgain(looks: readonly Observation[] = []): readonly Observation[] {
     const { subject } = this;
-    if (dump === undefined || subject === undefined) return;
-    const all = OBSERVERS.map(
+    if (subject === undefined) return [];
+    return OBSERVERS.map(
       (name) => looks.find(({ observer }) => observer === name) ?? observe(name, subject, this.options),
     );
-    writeDump(dump, number, step, when, all);
   }
 }

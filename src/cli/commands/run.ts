@@ -59,13 +59,16 @@ type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'inter
 
 /**
  * Whether anybody looks, and whose child the container is. One that goes with its command, and has no terminal, needs no
- * monitor: its streams are ours, and the shortest way. What stays has a log, and outlives a command that is killed.
+ * monitor: its streams are ours, and the shortest way; so are those of one that is recorded. What stays has a log, and outlives a command that is killed.
  */
-function mannerOf(request: CreateRequest, { detach, detachKeys }: ContainerOptions): Manner {
+function mannerOf(
+  request: CreateRequest,
+  { detach, detachKeys, record }: ContainerOptions & DebuggerOptions,
+): Manner {
   const { Tty: tty, OpenStdin: input } = request.config;
   if (detach === true)
     return { steps: detachedRunFlow, initial: { request }, supervised: true, interactive: false };
-  if (!tty && request.hostConfig.AutoRemove)
+  if (!tty && (request.hostConfig.AutoRemove || record !== undefined))
     return { steps: runFlow, initial: { request, ...UNSUPERVISED }, interactive: input };
   if (tty && input && !process.stdin.isTTY) throw noTerminal();
   const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };

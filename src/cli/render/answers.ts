@@ -67,3 +67,22 @@ export function callsText({ step, calls, more }: Of<'calls'>, style: Style): str
   const lines = callLines(calls, more, style);
   return [`asked by ${style.paint.cyan(step)}`, ...(lines.length === 0 ? ['    nothing'] : lines)].join('\n');
 }
+
+/** Where a recording has it; `goto` with the number leads there. */
+export function foundText({ text, hits, more }: Of<'found'>, style: Style): string {
+  const { paint, width } = style;
+  if (hits.length === 0) return `nothing has ${JSON.stringify(shown(text))}`;
+  const lines = hits.map((hit) => {
+    const place = `${hit.number.toString().padStart(4)}  ${padTo(hit.step, 26)}  ${padTo(hit.what, 10)} `;
+    const room = Math.max(20, width - widthOf(place));
+    return `${paint.dim(place)}${around(shown(hit.text), text, room)}`;
+  });
+  return [...lines, ...(more > 0 ? [paint.dim(`      +${more.toString()} more`)] : [])].join('\n');
+}
+
+/** A piece of a line, not wider than `width`, that has what was looked for. */
+function around(line: string, wanted: string, width: number): string {
+  const at = line.toLowerCase().indexOf(wanted.toLowerCase());
+  const from = at + wanted.length < width ? 0 : Math.max(0, at - Math.floor(width / 3));
+  return cutTo(from === 0 ? line : `…${line.slice(from)}`, width);
+}

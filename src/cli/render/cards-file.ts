@@ -10,7 +10,8 @@ let cards: Cards | undefined;
 /** The card of a step or a stage; empty where there is none. */
 export function cardOf(id: string): string {
   cards ??= load();
-  return cards[id] ?? '';
+  // A recording may name a stage `constructor`.
+  return Object.hasOwn(cards, id) ? (cards[id] ?? '') : '';
 }
 
 function load(): Cards {

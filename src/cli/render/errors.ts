@@ -1,4 +1,5 @@
 /** An error as a learner reads it: what could not be done and why, in which step, what it means, what to do. */
+import type { ErrorText } from '../../engine/frontend.ts';
 import { errorText } from '../../engine/run.ts';
 import { rootCause, StepError } from '../../engine/failure.ts';
 import { hintFor } from './hints.ts';
@@ -7,12 +8,24 @@ import { labelled, shown } from './text.ts';
 
 const PROGRAM = 'ts-dock: ';
 
-export function renderError(error: unknown, style: Style): string {
-  const { paint, width } = style;
+/** In words, the kernel's refusals explained. */
+export function wordedError(error: unknown): ErrorText {
   const cause = rootCause(error);
-  const step = error instanceof StepError ? error.step : '';
-  const { message, means, remedy, reason } = errorText(step, cause);
+  const text = errorText(error instanceof StepError ? error.step : '', cause);
   const hint = hintFor(cause);
+  return {
+    ...text,
+    means: text.means === '' ? hint.means : text.means,
+    remedy: text.remedy === '' ? hint.remedy : text.remedy,
+  };
+}
+
+export function renderError(error: unknown, style: Style): string {
+  return renderErrorText(wordedError(error), style);
+}
+
+export function renderErrorText({ message, means, remedy, reason, step }: ErrorText, style: Style): string {
+  const { paint, width } = style;
   const below = (label: string, text: string, colour: (text: string) => string): string[] =>
     labelled(label, text, 2, label === '' ? 0 : label.length + 1, width).map((line) => colour(line));
   const [first = '', ...rest] = message.split('\n');
@@ -23,7 +36,7 @@ export function renderError(error: unknown, style: Style): string {
       ? rest.map((line) => paint.dim(`  ${shown(line.trim())}`))
       : below('', shown(rest.join(' ')), String)),
     ...below('in step', step, paint.dim),
-    ...below('', shown(means === '' ? hint.means : means), String),
-    ...below('→', shown(remedy === '' ? hint.remedy : remedy), paint.cyan),
+    ...below('', shown(means), String),
+    ...below('→', shown(remedy), paint.cyan),
   ].join('\n');
 }

@@ -5,10 +5,11 @@ import { callText, type Call } from '../../kernel/calls.ts';
 import { flatten } from '../../observe/flatten.ts';
 import type { Change } from '../../observe/names.ts';
 import type { Style } from './style.ts';
-import { cutTo, padTo, shown, widthOf, wrap } from './text.ts';
+import { clean, cutTo, padTo, shown, widthOf, wrap } from './text.ts';
 import { durationText } from './units.ts';
 
 type StepEnd = Extract<EngineEvent, { event: 'step-end' }>;
+type Output = Extract<EngineEvent, { event: 'output' }>;
 type StepFailed = Extract<EngineEvent, { event: 'step-failed' }>;
 
 /** How much of a step's outcome is drawn unasked. */
@@ -98,7 +99,8 @@ function givenLines({ given, notes }: StepEnd, showEnv: boolean, style: Style): 
   );
   const telling = all.filter(([, value]) => !EMPTY.has(value)).slice(0, FEW_VALUES);
   const drawn = telling.map(
-    ([key, value]) => `    ${style.paint.dim('=')} ${cutTo(`${key}  ${shown(value)}`, style.width - 6)}`,
+    ([key, value]) =>
+      `    ${style.paint.dim('=')} ${cutTo(`${shown(key)}  ${shown(value)}`, style.width - 6)}`,
   );
   if (all.length > telling.length && telling.length > 0)
     drawn.push(style.paint.dim(`    +${all.length - telling.length} more, \`dump values\` shows them`));
@@ -155,6 +157,17 @@ function beside(label: string, text: string, width: number, whole: boolean): str
   return wrap(text, room).map(
     (each, index) => `${index === 0 ? label : ' '.repeat(widthOf(label))}  ${each}`,
   );
+}
+
+/** What the program wrote, as a recording has it: beside a line, and never as it was. */
+export function outputLines({ stream, text, cut }: Output, style: Style): string {
+  const { paint } = style;
+  const bar = stream === 'stdout' ? paint.dim('  │ ') : paint.red('  ┃ ');
+  const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
+  return [
+    ...lines.map((line) => bar + clean(line)),
+    ...(cut ? [paint.dim('    it wrote more than is recorded')] : []),
+  ].join('\n');
 }
 
 const REASONS = {

@@ -81,7 +81,7 @@ function quiet(make: () => Narrator, trace: boolean): FrontEnd {
 }
 
 /** Read before the run begins: a name that is misspelt must not be found out at the first stop. */
-function commandsIn(cli: Cli, file: string): string {
+export function commandsIn(cli: Cli, file: string): string {
   try {
     return cli.sys.readFile(file);
   } catch (cause) {

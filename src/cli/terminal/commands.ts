@@ -12,7 +12,9 @@ export interface Word {
   readonly what: string;
 }
 
-export const WORDS: readonly Word[] = [
+export type Words = readonly Word[];
+
+export const WORDS: Words = [
   { word: 'next', key: 'n', argument: '', what: 'run this step and stop before the next (also Enter)' },
   { word: 'continue', key: 'c', argument: '', what: 'run on to the next breakpoint (also Ctrl-D)' },
   {
@@ -37,17 +39,47 @@ export const WORDS: readonly Word[] = [
   { word: 'help', key: 'h', argument: '', what: 'these words (also ?)' },
 ];
 
+const ONLY_THERE: Words = [
+  { word: 'back', key: 'p', argument: '', what: 'back to where the step before began' },
+  { word: 'goto', key: 'g', argument: 'STEP', what: 'go to STEP, STEP:after, or the step of that number' },
+  { word: 'first', key: '^', argument: '', what: 'go to the beginning' },
+  { word: 'last', key: '$', argument: '', what: 'go to the end' },
+  {
+    word: 'search',
+    key: '/',
+    argument: 'TEXT',
+    what: 'look for TEXT in cards, calls, values, observations, output',
+  },
+];
+
+const OTHERWISE_THERE: Partial<Record<Name, string>> = {
+  next: 'on to the next step (also Enter)',
+  walk: 'on to the end, showing each step',
+  quit: 'leave the recording (also Ctrl-C)',
+};
+
+/** What can be said to a recording. */
+export const REPLAY_WORDS: Words = [
+  ...WORDS.map((word) => ({ ...word, what: OTHERWISE_THERE[word.word] ?? word.what })),
+  ...ONLY_THERE,
+];
+
 export type Parsed =
   | FrontEndCommand
   | { readonly command: 'walk' }
   | { readonly command: 'help' }
   | { readonly command: 'unknown'; readonly text: string };
 
-export function parseCommand(line: string): Parsed {
+/** @param words - which there are; what can only be said to a recording is left for the engine to refuse */
+export function parseCommand(line: string, words = WORDS): Parsed {
   const [first = '', argument, ...more] = line.trim().split(/\s+/);
-  const found = wordFor(first);
-  if (found === undefined) return unknown(notKnown(first));
+  const found = wordFor(first, words) ?? ONLY_THERE.find(({ word }) => word === first);
+  if (found === undefined) return unknown(notKnown(first, words));
   const { word, argument: takes } = found;
+  if (word === 'search') {
+    const text = line.trim().slice(first.length).trim();
+    return text === '' ? unknown('search needs a text') : { command: word, text };
+  }
   if (more.length > 0 || (argument !== undefined && takes === '')) {
     return unknown(`${word} takes ${takes === '' ? 'nothing' : takes}, got ${JSON.stringify(line.trim())}`);
   }
@@ -57,6 +89,10 @@ export function parseCommand(line: string): Parsed {
       return argument === undefined
         ? unknown(`${word} needs the name of a step`)
         : { command: word, pattern: argument };
+    case 'goto':
+      return argument === undefined
+        ? unknown('goto needs the name or the number of a step')
+        : { command: word, to: argument };
     case 'explain':
       return { command: word, id: argument ?? null };
     case 'dump':
@@ -67,11 +103,11 @@ export function parseCommand(line: string): Parsed {
 }
 
 /** Enter is `next`, as in every debugger; a beginning that only one word has is that word. */
-function wordFor(text: string): Word | undefined {
+function wordFor(text: string, words: Words): Word | undefined {
   const name = text === '' ? 'next' : text === '?' ? 'help' : text;
-  const begun = WORDS.filter(({ word }) => word.startsWith(name));
+  const begun = words.filter(({ word }) => word.startsWith(name));
   return (
-    WORDS.find(({ word, key }) => name === word || name === key) ??
+    words.find(({ word, key }) => name === word || name === key) ??
     (begun.length === 1 ? begun[0] : undefined)
   );
 }
@@ -80,32 +116,32 @@ function unknown(text: string): Parsed {
   return { command: 'unknown', text };
 }
 
-function notKnown(first: string): string {
+function notKnown(first: string, words: Words): string {
   const near = nearest(
     first,
-    WORDS.map(({ word }) => word),
+    words.map(({ word }) => word),
   );
   return `${JSON.stringify(first)} is no command${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''} (h shows them all)`;
 }
 
-export function helpText(): string {
-  return WORDS.map(
-    ({ word, key, argument, what }) => `  ${key}  ${`${word} ${argument}`.padEnd(15)} ${what}`,
-  ).join('\n');
+export function helpText(words = WORDS): string {
+  return words
+    .map(({ word, key, argument, what }) => `  ${key}  ${`${word} ${argument}`.padEnd(15)} ${what}`)
+    .join('\n');
 }
 
-const AFTER_STEP = ['break', 'unbreak', 'explain'];
+const AFTER_STEP = ['break', 'unbreak', 'explain', 'goto'];
 
 /** Completion for readline: what the last word may become, and that word. */
-export function complete(line: string, ids: readonly string[]): [string[], string] {
+export function complete(line: string, ids: readonly string[], vocabulary = WORDS): [string[], string] {
   const words = line.trimStart().split(/\s+/);
   const last = words.at(-1) ?? '';
-  const first = WORDS.find(({ word, key }) => words[0] === word || words[0] === key)?.word ?? '';
+  const first = vocabulary.find(({ word, key }) => words[0] === word || words[0] === key)?.word ?? '';
   const stages = [...new Set(ids.map((id) => id.slice(0, id.indexOf('.'))))];
   const names = first === 'explain' ? [...ids, ...stages] : [...ids, ...stages.map((stage) => `${stage}.*`)];
   const choices =
     words.length <= 1
-      ? WORDS.map(({ word }) => word)
+      ? vocabulary.map(({ word }) => word)
       : first === 'dump'
         ? ['values', ...OBSERVERS]
         : AFTER_STEP.includes(first)

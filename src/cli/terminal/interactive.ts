@@ -6,8 +6,9 @@ import { createRequire } from 'node:module';
 import type { Interface } from 'node:readline';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { EngineEvent, FrontEnd, FrontEndCommand, Pause } from '../../engine/frontend.ts';
-import { complete, helpText, parseCommand, type Parsed } from './commands.ts';
+import { complete, WORDS } from './commands.ts';
 import type { Narrator } from './narrator.ts';
+import { Reader } from './reader.ts';
 
 type Answer = 'end' | 'interrupt' | { readonly line: string };
 
@@ -19,7 +20,7 @@ export class InteractiveFrontEnd implements FrontEnd {
   private readline: Interface | undefined;
   private history: string[] = [];
   private ids: readonly string[] = [];
-  private walking = false;
+  private readonly reader: Reader;
   /** Lines that came in one piece (pasted, or typed ahead) wait here for their prompt. */
   private readonly typed: Answer[] = [];
   private answer: ((answer: Answer) => void) | undefined;
@@ -28,8 +29,13 @@ export class InteractiveFrontEnd implements FrontEnd {
   };
 
   /** @param screen - `shared`: the input is also the standard input that a container may be given */
-  constructor(narrator: Narrator, screen: { input: ReadStream; output: WriteStream; shared: boolean }) {
+  constructor(
+    narrator: Narrator,
+    screen: { input: ReadStream; output: WriteStream; shared: boolean },
+    words = WORDS,
+  ) {
     this.narrator = narrator;
+    this.reader = new Reader(narrator, words);
     this.input = screen.input;
     this.output = screen.output;
     this.sharesTerminal = screen.shared;
@@ -45,10 +51,11 @@ export class InteractiveFrontEnd implements FrontEnd {
   async command(pause: Pause): Promise<FrontEndCommand> {
     this.narrator.paused(pause);
     for (;;) {
-      if (this.walking) return { command: 'next' };
+      if (this.reader.walking) return { command: 'next' };
       const answer = await this.ask(pause);
       if (answer === 'interrupt') return { command: 'quit' };
-      const command = this.take(answer === 'end' ? { command: 'continue' } : parseCommand(answer.line));
+      const command =
+        answer === 'end' ? this.reader.take({ command: 'continue' }) : this.reader.read(answer.line);
       if (command !== undefined) return command;
     }
   }
@@ -60,35 +67,13 @@ export class InteractiveFrontEnd implements FrontEnd {
     if (this.input !== process.stdin) this.input.destroy();
   }
 
-  /** Undefined for what is no command of the engine's. */
-  private take(parsed: Parsed): FrontEndCommand | undefined {
-    switch (parsed.command) {
-      case 'help':
-        this.narrator.line(helpText());
-        return undefined;
-      case 'unknown':
-        this.narrator.line(parsed.text);
-        return undefined;
-      case 'walk':
-        this.walking = true;
-        this.narrator.goOn(true);
-        return undefined;
-      case 'next':
-      case 'continue':
-        this.narrator.goOn(parsed.command === 'next');
-        return parsed;
-      default:
-        return parsed;
-    }
-  }
-
   private ask(pause: Pause): Promise<Answer> {
     const early = this.typed.shift();
     if (early !== undefined) return Promise.resolve(early);
     const readline = this.open();
     return new Promise((resolve) => {
       this.answer = resolve;
-      readline.setPrompt(`(ts-dock) ${pause.when === 'after' ? 'after ' : ''}${pause.step.id}> `);
+      readline.setPrompt(`(ts-dock) ${placeOf(pause)}> `);
       readline.prompt();
     });
   }
@@ -107,7 +92,7 @@ export class InteractiveFrontEnd implements FrontEnd {
       history: this.history,
       historySize: 200,
       removeHistoryDuplicates: true,
-      completer: (line: string) => complete(line, this.ids),
+      completer: (line: string) => complete(line, this.ids, this.reader.words),
     });
     this.readline = readline;
     process.off('exit', this.restore).on('exit', this.restore);
@@ -138,4 +123,8 @@ export class InteractiveFrontEnd implements FrontEnd {
     this.readline = undefined;
     readline?.close();
   }
+}
+
+function placeOf({ step, when, over }: Pause): string {
+  return over === true ? 'end' : `${when === 'after' ? 'after ' : ''}${step.id}`;
 }

@@ -1,13 +1,14 @@
 /** Draws what the engine says, on standard error or the terminal, never on standard output: that is the container's. */
 import type { Compensation } from '../../engine/compensation.ts';
 import type { EngineEvent, Pause, StepInfo } from '../../engine/frontend.ts';
-import { callsText, diffText, observationText, stepList, valuesText } from '../render/answers.ts';
+import { callsText, diffText, foundText, observationText, stepList, valuesText } from '../render/answers.ts';
 import { stageCard, stepCard } from '../render/card.ts';
 import { cardOf } from '../render/cards-file.ts';
+import { renderErrorText } from '../render/errors.ts';
 import { explanation } from '../render/explanation.ts';
-import { stepFailed, stepLine, stepOutcome, undoHead, undoLine } from '../render/outcome.ts';
+import { outputLines, stepFailed, stepLine, stepOutcome, undoHead, undoLine } from '../render/outcome.ts';
 import type { Style } from '../render/style.ts';
-import { shown } from '../render/text.ts';
+import { clean, shown } from '../render/text.ts';
 import { TraceTree } from '../render/trace.ts';
 
 export interface NarratorSettings {
@@ -46,7 +47,8 @@ export class Narrator {
   }
 
   /** The run stands still here. */
-  paused({ step, when }: Pause): void {
+  paused({ step, when, over }: Pause): void {
+    if (over === true) return;
     if (this.drawn !== step.id) this.card(step.id);
     if (when === 'after') this.line(this.settings.style.paint.dim(`  after ${step.id}`));
   }
@@ -101,6 +103,15 @@ export class Narrator {
       case 'end':
         this.line(style.paint.dim(`exit code ${event.exitCode}`));
         return;
+      case 'jump':
+        this.jumped(event);
+        return;
+      case 'output':
+        this.line(outputLines(event, style));
+        return;
+      case 'error':
+        this.line(renderErrorText(event.error, style));
+        return;
       default:
         this.answer(event);
     }
@@ -110,6 +121,14 @@ export class Narrator {
     const { style, showEnv } = this.settings;
     this.known = { ...this.known, ...knownFrom(event.given) };
     this.line(this.drawn === event.step ? `${stepOutcome(event, showEnv, style)}\n` : stepLine(event, style));
+  }
+
+  /** As if the run had just come here. */
+  private jumped({ step, number, of, undo, values }: Of<'jump'>): void {
+    this.place = { number, of };
+    this.undo = undo;
+    this.known = { ...this.settings.known, ...knownFrom(values) };
+    this.card(step);
   }
 
   private card(id: string): void {
@@ -157,6 +176,9 @@ export class Narrator {
       case 'calls':
         this.line(callsText(event, style));
         return;
+      case 'found':
+        this.line(foundText(event, style));
+        return;
       case 'refused':
         this.line(style.paint.yellow(shown(event.text)));
         return;
@@ -169,13 +191,15 @@ export class Narrator {
 /** What a learner's commands are about, as soon as a step gave it. */
 function knownFrom(given: Readonly<Record<string, unknown>>): Record<string, string> {
   const { identity, subject, child } = given as {
-    identity?: { id?: string };
-    subject?: { container?: { ID?: string } };
-    child?: { pid?: number };
+    identity?: { id?: unknown } | null;
+    subject?: { container?: { ID?: unknown } | null } | null;
+    child?: { pid?: unknown } | null;
   };
   const id = identity?.id ?? subject?.container?.ID;
+  const pid = child?.pid;
+  // From a recording these may be anything.
   return {
-    ...(id === undefined ? {} : { ID: id }),
-    ...(child?.pid === undefined ? {} : { PID: child.pid.toString() }),
+    ...(typeof id === 'string' ? { ID: clean(id) } : {}),
+    ...(typeof pid === 'number' ? { PID: pid.toString() } : {}),
   };
 }

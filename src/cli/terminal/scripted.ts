@@ -1,18 +1,20 @@
 /** Commands from a file or from standard input, one a line; `#` begins a comment. At the end of the input the run continues. */
 import type { EngineEvent, FrontEnd, FrontEndCommand, Pause } from '../../engine/frontend.ts';
-import { helpText, parseCommand } from './commands.ts';
+import { WORDS } from './commands.ts';
 import type { Lines } from './lines.ts';
 import type { Narrator } from './narrator.ts';
+import { Reader } from './reader.ts';
 
 export class ScriptedFrontEnd implements FrontEnd {
   private readonly narrator: Narrator;
   private readonly lines: Lines;
   private readonly stepping: boolean;
-  private walking = false;
+  private readonly reader: Reader;
 
   /** @param stepping - `--step`: also what runs after the last command is shown, for whoever reads the output later */
-  constructor(narrator: Narrator, lines: Lines, stepping: boolean) {
+  constructor(narrator: Narrator, lines: Lines, stepping: boolean, words = WORDS) {
     this.narrator = narrator;
+    this.reader = new Reader(narrator, words);
     this.lines = lines;
     this.stepping = stepping;
   }
@@ -24,7 +26,7 @@ export class ScriptedFrontEnd implements FrontEnd {
   async command(pause: Pause): Promise<FrontEndCommand> {
     this.narrator.paused(pause);
     for (;;) {
-      if (this.walking) return { command: 'next' };
+      if (this.reader.walking) return { command: 'next' };
       const line = await this.lines.next();
       if (line === undefined) {
         this.narrator.goOn(this.stepping);
@@ -44,24 +46,6 @@ export class ScriptedFrontEnd implements FrontEnd {
     const text = line.replace(/#.*/, '').trim();
     if (text === '' && line.trim() !== '') return undefined;
     this.narrator.line(`(ts-dock) ${text}`);
-    const parsed = parseCommand(text);
-    switch (parsed.command) {
-      case 'help':
-        this.narrator.line(helpText());
-        return undefined;
-      case 'unknown':
-        this.narrator.line(parsed.text);
-        return undefined;
-      case 'walk':
-        this.walking = true;
-        this.narrator.goOn(true);
-        return undefined;
-      case 'next':
-      case 'continue':
-        this.narrator.goOn(parsed.command === 'next');
-        return parsed;
-      default:
-        return parsed;
-    }
+    return this.reader.read(text);
   }
 }
