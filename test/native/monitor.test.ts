@@ -17,8 +17,8 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -53,6 +53,12 @@ function start(setup: Setup = {}): Rig {
   return rig;
 }
 
+/** Waits for a reader of the fifo and lets it go on. */
+async function release(path: string): Promise<void> {
+  const writer = await open(path, 'w');
+  await writer.write('\n');
+  await writer.close();
+}
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 const fifo = (path: string): string => {
   expect(spawnSync('mkfifo', [path]).status).toBe(0);
@@ -223,9 +229,11 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
       const rig = await start().begin('sleep 1000 & echo $!');
       await rig.exited();
       native.kill(Number(rig.logged('stdout')), 9);
-      const babbling = await start().begin('(while :; do echo x; done) & echo $! >&2');
+      const babbling = start();
+      const pid = join(babbling.base, 'pid');
+      await babbling.begin(`(while echo x; do :; done) & echo $! >${pid}`, { log: '' });
       expect((await babbling.exited()).slice(0, 2)).toEqual(['exited', '0']);
-      native.kill(Number(babbling.logged('stderr')), 9);
+      native.kill(Number(readFileSync(pid)), 9);
     });
 
     test('dies with the monitor', async () => {
@@ -307,9 +315,9 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
         ...[0xff, 0xfe, 0xe2, 0x82, 0xac, 0x0a, 0xf0, 0x9f, 0x78],
       ]);
       // What is written into a fifo is written when the other side reads: so the reads are as many as meant.
-      writeFileSync(go, '\n');
+      await release(go);
       await client.until((each) => each.out.includes(Buffer.from([0xac, 0x0a, 0xf0, 0x9f])));
-      writeFileSync(go, '\n');
+      await release(go);
       await rig.exited();
       expect(rig.logged('stdout')).toBe(bytes.toString());
       expect(rig.logged('stdout')).toContain('\ufffd\ufffd€\n\ufffdx');
@@ -562,12 +570,12 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
       client.send('in', 'x\n');
       await client.end();
       expect(client.exited?.slice(0, 3)).toEqual(['exited', 'exited', '0']);
-      const opened = openSync(go, 'w');
+      const opened = await open(go, 'w');
       expect(native.lockHolder(rig.lock)).toBe(rig.pid);
       expect(existsSync(rig.socket)).toBe(false);
       expect(alive(rig.container!.pid)).toBe(false);
-      writeSync(opened, '\n');
-      closeSync(opened);
+      await opened.write('\n');
+      await opened.close();
       expect(await rig.end()).toMatchObject({ how: 'exited', status: 9 });
       const lines = readFileSync(report, 'utf8').split('\n');
       expect(lines.slice(0, 4)).toEqual(['A=1', 'B=two words', 'EMPTY=', 'name 1 one word']);
