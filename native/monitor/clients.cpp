@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kBehind = 256 * 1024;
 constexpr std::string_view kIn{"in\0", 3};
+constexpr std::size_t kAttach = 8;  // `attach` and one digit
 
 bool is_root(int fd) {
   ucred peer{};
@@ -32,7 +33,7 @@ void Clients::enlist(PollSet& polls) {
   const bool accepting = now() >= accepts_at_;
   listener_poll_ = accepting ? polls.add(listener_.get(), POLLIN) : polls.none();
   for (Client& client : clients_) {
-    const bool reads = client.speaks && !container_.input_full();
+    const bool reads = readable(client);
     const int events = (reads ? POLLIN : 0) | (unsent(client) > 0 ? POLLOUT : 0);
     client.poll =
         events == 0 && !client.hears ? polls.none() : polls.add(client.fd.get(), static_cast<short>(events));
@@ -50,7 +51,7 @@ void Clients::serve(const PollSet& polls) {
 
 void Clients::serve_one(Client& client, short seen) {
   if ((seen & (POLLHUP | POLLERR | POLLNVAL)) != 0) client.hears = false;
-  if ((seen & POLLIN) != 0 && client.speaks && !container_.input_full() && !receive(client)) forget(client);
+  if ((seen & POLLIN) != 0 && readable(client) && !receive(client)) forget(client);
   if (!client.hears && !client.speaks) forget(client);
 }
 
@@ -69,10 +70,17 @@ void Clients::accept_one() {
   place->fd = std::move(fd);
 }
 
-// False: it is to be forgotten.
+// Who cannot send input is heard also when there is too much of it.
+bool Clients::readable(const Client& client) const {
+  return client.speaks && (!client.has_input || !container_.input_full());
+}
+
+// False: it is to be forgotten. Of one that is not attached no more than that frame is read: what follows may
+// be input for which there is no room.
 bool Clients::receive(Client& client) {
   char bytes[Input::kAtOnce];
-  const ssize_t got = ::recv(client.fd.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+  const std::size_t most = client.attached ? sizeof bytes : kPrefix + kAttach - client.head_size;
+  const ssize_t got = ::recv(client.fd.get(), bytes, most, MSG_DONTWAIT);
   if (got < 0) return errno == EAGAIN || errno == EINTR;
   if (got > 0) return take(client, {bytes, static_cast<std::size_t>(got)});
   client.speaks = false;
@@ -105,7 +113,7 @@ bool Clients::gather(Client& client, std::string_view& bytes) {
   };
   if (!complete_to(kPrefix)) return true;
   const std::size_t length = length_of(client.head);
-  if (length == 0 || length > kLongestFrame) return false;
+  if (length == 0 || length > kLongestFrame || (!client.attached && length != kAttach)) return false;
   if (!complete_to(kPrefix + std::min(length, kIn.size()))) return true;
   const char* body = client.head + kPrefix;
   if (length >= kIn.size() && std::string_view(body, kIn.size()) == kIn) {

@@ -61,6 +61,7 @@ class Clients {
 
   void accept_one();
   void serve_one(Client& client, short seen);
+  bool readable(const Client& client) const;
   bool receive(Client& client);
   bool take(Client& client, std::string_view bytes);
   bool gather(Client& client, std::string_view& bytes);
