@@ -7,7 +7,7 @@ import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.
 import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
-import { afterRun, type Tracing } from './tracing.ts';
+import { afterRun, tracingOf, type Tracing } from './tracing.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
 import { VERSION } from './version.ts';
 
@@ -15,10 +15,14 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
-  readonly tracing: Tracing;
+  /** Without it the environment decides. */
+  readonly tracing?: Tracing;
 }
 
-export async function walk(cli: Cli, { interactive, watching, tracing, ...what }: Walk): Promise<Outcome> {
+export async function walk(
+  cli: Cli,
+  { interactive, watching, tracing = tracingOf({}, process.env), ...what }: Walk,
+): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
