@@ -1,7 +1,8 @@
 /**
- * A program of ours that outlives us: a session of its own, `/` for its folder, its standard streams nowhere, and none of
- * our descriptors. By the addon, since Node's child_process takes 5 ms to be loaded and used.
+ * A program of ours that outlives us: a session of its own, `/` for its folder, its standard streams nowhere, none of our
+ * descriptors, and the lowest priority. By the addon, since Node's child_process takes 5 ms to be loaded and used.
  */
+import { constants, setPriority } from 'node:os';
 import { refusedWith } from './calls.ts';
 import { AT_FDCWD, O, POLL } from './flags.ts';
 import type { Kernel } from './kernel.ts';
@@ -36,7 +37,7 @@ function start(sys: Kernel, { script, args, env }: DetachedProgram, output: numb
   const exe = sys.openat2(AT_FDCWD, process.execPath, O.RDONLY | O.CLOEXEC, 0, 0);
   const nowhere = sys.openat2(AT_FDCWD, '/dev/null', O.RDWR | O.CLOEXEC, 0, 0);
   try {
-    const { pidfd } = sys.clone({
+    const { pid, pidfd } = sys.clone({
       exe,
       argv: [process.execPath, script, ...args],
       env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
@@ -45,6 +46,8 @@ function start(sys: Kernel, { script, args, env }: DetachedProgram, output: numb
       fds: [nowhere, output ?? nowhere, nowhere],
       detached: true,
     });
+    // Not before its exec, for which we wait: from here on it yields to everything else on this machine.
+    setPriority(pid, constants.priority.PRIORITY_LOW);
     sys.close(pidfd);
   } finally {
     sys.close(exe);

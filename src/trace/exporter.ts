@@ -7,7 +7,6 @@
  * standard output what became of it. One exporter per collector of a root: whoever comes second leaves his runs to the
  * first, who looks for more after it has let go.
  */
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { placeOf, rootHash, type Place } from '../daemon/place.ts';
 import { now } from '../kernel/calls.ts';
@@ -105,8 +104,6 @@ async function main([root, collector, run, again]: readonly string[]): Promise<v
   }
 }
 
-// It yields to everything else on this machine; a run that begins now must not feel it.
-setPriority(19);
 process.umask(0o077);
 setTimeout(() => process.exit(1), PATIENCE_MS).unref();
 // Whoever waited for the answer may be gone.

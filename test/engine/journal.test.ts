@@ -61,6 +61,16 @@ describe('a journal', () => {
     }
   });
 
+  it('writes an aside together with the next line', () => {
+    const journal = Journal.begin(sys, folder, head('r1'));
+    const kinds = (): string[] => readStory(sys, folder, 'r1').entries.map(({ k }) => k);
+    journal.aside({ k: 'frame', way: 'to-init', t: 'go', step: 'init.exec', at: 1, sent: 0 });
+    expect(kinds()).toEqual(['begin']);
+    journal.write({ k: 'created' });
+    journal.write({ k: 'end', at: 2, code: 0 });
+    expect(kinds()).toEqual(['begin', 'frame', 'created', 'end']);
+  });
+
   it('is open until it is settled, and kept while its container is there', () => {
     const journal = Journal.begin(sys, folder, head('r1'));
     expect(openRuns(sys, folder)).toEqual(['r1']);

@@ -3,9 +3,10 @@
  * journal, and against both files. And whatever a collector does, the run does not notice.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sandbox, type Done, type Sandbox } from '../rig/sandbox.ts';
@@ -248,14 +249,19 @@ describe.skipIf(skipUnlessRoot())('the trace of a run', () => {
   describe('at a collector that', () => {
     it('does not answer, is not noticed by the run', async () => {
       const { endpoint } = await collect('held');
-      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
+      const env = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+        OTEL_EXPORTER_OTLP_TIMEOUT: '60000',
+        PASSWORD: 'hunter2',
+      };
       // The rig fails the run if something still holds its output.
-      const done = await box.run(['run', '--rm', 'base', 'sh', '-c', 'exit 7'], { env, grace: 500 });
+      const done = await box.run(['run', '--rm', 'base', 'sh', '-c', 'exit 7'], { env });
       expect(done).toMatchObject({ code: 7, stdout: '', stderr: '' });
       const run = latest();
       await collector.taken(1);
       expect(collector.unanswered()).toBe(1);
       expect(existsSync(join(journal(), run, 'export.json'))).toBe(false);
+      expectIdle(exporters(box.root, endpoint));
       // While it keeps the first exporter waiting, a second run ends as well, and leaves its trace to the first.
       expect(await box.run(['run', '--rm', 'base', 'true'], { env })).toMatchObject({ code: 0, stderr: '' });
       const second = latest();
@@ -323,6 +329,21 @@ describe.skipIf(skipUnlessRoot())('the trace of a run', () => {
     expect(() => execFileSync('grep', ['-r', 'topsecret', box.root])).toThrow();
   });
 
+  it('is sent as JSON, or compressed, where that is asked for', async () => {
+    const { endpoint } = await collect();
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+    };
+    await box.run(['run', '--rm', '--otlp-wait', 'base', 'true'], { env });
+    const bodies = collector.requests.map(({ type, headers, body }) => {
+      expect([type, headers['content-encoding']]).toEqual(['application/json', 'gzip']);
+      return JSON.parse(gunzipSync(body).toString()) as OtlpRequest;
+    });
+    expect(fromOtlp(...bodies)).toEqual((await files()).otlp);
+  });
+
   it.each([
     ['OTEL_SDK_DISABLED', 'true'],
     ['OTEL_TRACES_EXPORTER', 'none'],
@@ -362,6 +383,47 @@ describe.skipIf(skipUnlessRoot())('the trace of a run', () => {
     expect(lost).toMatchObject({ code: 7, stderr: expect.stringContaining('ENOENT') as string });
   });
 });
+
+/** The exporters of a root for a collector, as the kernel knows them. */
+function exporters(root: string, endpoint: string): string[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .map((pid) => join('/proc', pid))
+    .filter((proc) => {
+      const words = readIfThere(join(proc, 'cmdline')).split('\0');
+      return (
+        words[1]?.endsWith('/exporter.cjs') === true &&
+        words[2] === root &&
+        words[3] === `${endpoint}/v1/traces`
+      );
+    });
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** One, alone: nothing of the run's terminal, descriptors, folder and environment, and last in every queue. */
+function expectIdle([proc, ...others]: readonly string[]): void {
+  expect(others).toEqual([]);
+  const files = readdirSync(join(proc!, 'fd')).map(
+    (fd) => [fd, readlinkSync(join(proc!, 'fd', fd))] as const,
+  );
+  expect(files.filter(([fd]) => Number(fd) < 3).map(([, file]) => file)).toEqual(Array(3).fill('/dev/null'));
+  // Node's own pipes are among the rest; what the run had open is not.
+  expect(files.filter(([, file]) => /\.jsonl$|^\/dev\/(pts|tty)|\/open\//.test(file))).toEqual([]);
+  expect(readlinkSync(join(proc!, 'cwd'))).toBe('/');
+  expect(readFileSync(join(proc!, 'environ'), 'utf8')).not.toContain('hunter2');
+  const stat = readFileSync(join(proc!, 'stat'), 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  const [session, nice] = [stat[3], stat[16]];
+  expect([session, nice]).toEqual([basename(proc!), '19']);
+}
 
 /** An address where nobody listens. */
 async function deadEnd(): Promise<string> {
