@@ -326,7 +326,7 @@ describe.skipIf(cannotRun || skipUnlessProgram('strace'))('the record of calls',
 function comparable(name: string, args: string, result: number): string {
   const strings = [...args.matchAll(/"([^"]*)"/g)].map((match) => match[1]);
   const words = args.replaceAll(/"[^"]*"/g, '').match(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g) ?? [];
-  // strace has the one's flags as a number, and the other's sets by their names: true-calls.test.ts compares those.
+  // strace has the flags of the one as a number; the sets of the other are compared by true-calls.test.ts.
   const opaque = ['ioctl', 'capset'].includes(name);
   const flags = (opaque ? [] : words)
     .filter((word) => !['O_RDONLY', 'SUID_DUMP_DISABLE'].includes(word))
