@@ -52,6 +52,8 @@ const run = (command, args) => {
     throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stderr}`);
   return { started: Number(started), ended: Number(ended), ms: Number(ended - started) / 1e6 };
 };
+/** Nobody listens there: the exporter's worst case. */
+const NOBODY = 'http://127.0.0.1:9';
 const tsDock = (...args) => run(process.execPath, [bundle, '--root', root, ...args]);
 
 /** What could not be measured here, and why. */
@@ -126,6 +128,7 @@ function allSubjects() {
     { ...ours(), split: true },
     ours('-m', '64m', '--cpus', '.5', '--pids-limit', '50'),
     ours('--net', 'none'),
+    ours('--otlp', NOBODY),
     ...peer(
       'unshare -mpnuif --fork true',
       'unshare',
@@ -203,7 +206,8 @@ function inRounds(subjects) {
     part,
     round(median(splits.map((split) => split[part]))),
   ]);
-  return { runs, parts: Object.fromEntries(parts) };
+  const endpointRatio = median(times.get(ours('--otlp', NOBODY).name)) / median(times.get(ours().name));
+  return { runs, parts: Object.fromEntries(parts), endpointRatio: Math.round(endpointRatio * 1000) / 1000 };
 }
 
 // --- many at once ---------------------------------------------------------------------------------------------------
@@ -291,7 +295,7 @@ function cgroupFolders() {
 
 // --- the end --------------------------------------------------------------------------------------------------------
 
-function tables({ runs, parts, many }) {
+function tables({ runs, parts, endpointRatio, many }) {
   const lines = [
     `${'wall time, ms'.padEnd(66)} ${'min'.padStart(7)} ${'median'.padStart(7)} ${'p90'.padStart(7)}  of an empty Node program`,
     ...runs.map(({ name, min, median: mid, p90, ofEmptyNode }) => {
@@ -299,6 +303,8 @@ function tables({ runs, parts, many }) {
       return `${name.padEnd(66)} ${cells}  ${ofEmptyNode.toFixed(2)}`;
     }),
     ...skipped.map(({ name, reason }) => `${name.padEnd(66)} left out: ${reason}`),
+    '',
+    `a run with an endpoint set beside one without: ${endpointRatio.toFixed(3)} of the median (goal: at most 1.05)`,
     '',
     'where `ts-dock run --rm base true` spends it (medians, ms)',
     ...Object.entries(parts).map(([part, ms]) => `  ${part.padEnd(30)} ${ms.toFixed(1).padStart(6)}`),

@@ -3,6 +3,8 @@
 //
 // Danger: closing *any* descriptor of the file in this process releases its lock. lockHolder opens and closes
 // the file, so it must never be asked about a lock of this process.
+//
+// A run's lock has two bytes: 0 is its ts-dock's, 1 its monitor's. Whoever gets the whole file knows both gone.
 
 #include <fcntl.h>
 
@@ -12,10 +14,13 @@ namespace tsdock {
 
 namespace {
 
-struct flock whole_file(short type) {
+// byte -1: the whole file.
+struct flock region_of(int byte) {
   struct flock region {};
-  region.l_type = type;
+  region.l_type = F_WRLCK;
   region.l_whence = SEEK_SET;
+  region.l_start = byte < 0 ? 0 : byte;
+  region.l_len = byte < 0 ? 0 : 1;
   return region;
 }
 
@@ -24,7 +29,7 @@ Napi::Value lock_file(const Args& args) {
   const std::string path = args.text(0);
   const int command = args.flag(1) ? F_SETLKW : F_SETLK;
   Fd fd(checked("openat", ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)));
-  struct flock region = whole_file(F_WRLCK);
+  struct flock region = region_of(args.value(2).IsUndefined() ? -1 : args.integer(2));
   int result;
   do {
     result = ::fcntl(fd.get(), command, &region);
@@ -37,7 +42,7 @@ Napi::Value lock_file(const Args& args) {
 
 Napi::Value lock_holder(const Args& args) {
   const Fd fd(checked("openat", ::open(args.text(0).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)));
-  struct flock region = whole_file(F_WRLCK);
+  struct flock region = region_of(-1);
   checked("fcntl", ::fcntl(fd.get(), F_GETLK, &region));
   return number(args, region.l_type == F_UNLCK ? 0 : region.l_pid);
 }

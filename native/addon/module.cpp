@@ -17,6 +17,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   tsdock::offer_sockets(exports);
   tsdock::offer_locks(exports);
   tsdock::offer_network(exports);
+  tsdock::offer_terminals(exports);
   return exports;
 }
 

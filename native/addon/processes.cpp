@@ -29,6 +29,7 @@ CloneRequest request_of(const Napi::Value& value) {
   request.flags = static_cast<std::uint64_t>(integer_of(given.Get("flags"), "flags", 0, INT64_C(1) << 52));
   request.cwd = text_of(given.Get("cwd"), "cwd");
   request.fds = descriptors_of(given.Get("fds"), "fds");
+  request.detached = given.Get("detached").ToBoolean();
   if ((request.flags & ~kNamespaceFlags) != 0) {
     throw Napi::TypeError::New(value.Env(), "flags may hold CLONE_NEW* bits only");
   }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cstring>
@@ -23,6 +24,17 @@ Napi::Value make_pair(const Args& args) {
   answer.Set(0U, ends[0]);
   answer.Set(1U, ends[1]);
   return answer;
+}
+
+Napi::Value connect_to(const Args& args) {
+  const std::string path = args.text(0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw Refusal{"connect", ENAMETOOLONG};
+  std::memcpy(address.sun_path, path.data(), path.size());
+  Fd fd(checked("socket", ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  checked("connect", ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  return number(args, fd.release());
 }
 
 std::vector<char> control_of(const std::vector<int>& fds) {
@@ -101,6 +113,7 @@ Napi::Value shut_down(const Args& args) {
 
 void offer_sockets(Napi::Object& exports) {
   offer<make_pair>(exports, "socketpair");
+  offer<connect_to>(exports, "connect");
   offer<send_bytes>(exports, "send");
   offer<receive_bytes>(exports, "recv");
   offer<shut_down>(exports, "shutdown");

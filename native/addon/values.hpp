@@ -87,5 +87,6 @@ void offer_watch(Napi::Object& exports);
 void offer_sockets(Napi::Object& exports);
 void offer_locks(Napi::Object& exports);
 void offer_network(Napi::Object& exports);
+void offer_terminals(Napi::Object& exports);
 
 }  // namespace tsdock

@@ -44,6 +44,14 @@ class Object {
     }
     return value.get<uint64_t>();
   }
+  int integer(const char* key, int min, int max) {
+    const json& value = any(key);
+    if (!value.is_number_integer() || value.get<int64_t>() < min || value.get<int64_t>() > max) {
+      throw Mismatch{path(key),
+                     "must be an integer from " + std::to_string(min) + " to " + std::to_string(max)};
+    }
+    return value.get<int>();
+  }
   Object object(const char* key) { return Object(any(key), path(key)); }
 
   template <class Read>
@@ -161,6 +169,8 @@ void read_today(Object object, Config& config) {
   // A tmpfs of size 0 is one without a limit.
   if (config.shm_size == 0) throw Mismatch{object.path("shm_size"), "must be positive"};
   config.seccomp = object.flag("seccomp");
+  config.oom_score_adj = object.integer("oom_score_adj", -1000, 1000);
+  config.init = object.flag("init");
   object.end();
 }
 

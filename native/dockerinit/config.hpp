@@ -61,6 +61,10 @@ struct Config {
   std::vector<Rlimit> rlimits;
   uint64_t shm_size = 0;
   bool seccomp = false;
+  // 0: left as it is inherited.
+  int oom_score_adj = 0;
+  // dockerinit stays as process 1 and reaps.
+  bool init = false;
 };
 
 Result<Config> parse_config(std::string_view text);

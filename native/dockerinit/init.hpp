@@ -31,6 +31,9 @@ struct Init {
   Kernel kernel;
   Pipe pipe;
   std::vector<std::string> argv;
+  // Where the kernel keeps the command line that others read, to be written over.
+  char* command_line;
+  size_t command_line_size;
 
   Arguments arguments;
   Config config;

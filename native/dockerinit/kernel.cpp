@@ -163,6 +163,12 @@ Result<Done> Kernel::setsid() {
   return run("setsid", {}, [] { return ::setsid(); });
 }
 
+Result<pid_t> Kernel::fork() {
+  auto result = ask("fork", {}, [] { return static_cast<long>(::fork()); });
+  if (!result) return result.failure();
+  return static_cast<pid_t>(*result);
+}
+
 Result<Done> Kernel::sethostname(const std::string& name) {
   return run("sethostname", {quoted(name), std::to_string(name.size())},
              [&] { return ::sethostname(name.data(), name.size()); });

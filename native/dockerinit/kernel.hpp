@@ -56,6 +56,7 @@ class Kernel {
   // The process itself.
   Result<Done> prctl(int option, const char* option_name, unsigned long value, const std::string& shown);
   Result<Done> setsid();
+  Result<pid_t> fork();
   Result<Done> sethostname(const std::string& name);
   Result<Done> setns(int fd, int type, const char* type_name);
   Result<Done> setgroups(const std::vector<gid_t>& groups);

@@ -69,11 +69,14 @@ Status run_one(Init& init, Proofs& proofs, size_t index, std::string_view step) 
   return init.pipe.leave(report(init, step));
 }
 
-int run_steps(std::vector<std::string> argv) {
+int run_steps(int argc, char** argv) {
+  const size_t size = static_cast<size_t>(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]);
   const std::vector<std::string> names = ids();
   Init init{.kernel = {},
             .pipe = Pipe({names.begin(), names.end()}),
-            .argv = std::move(argv),
+            .argv = {argv, argv + argc},
+            .command_line = argv[0],
+            .command_line_size = size,
             .arguments = {},
             .config = {},
             .environment = {},
@@ -106,5 +109,5 @@ int main(int argc, char** argv) {
     fprintf(stderr, "dockerinit: descriptor 3 is not the daemon's socket\n");
     return kFailed;
   }
-  return run_steps({argv, argv + argc});
+  return run_steps(argc, argv);
 }

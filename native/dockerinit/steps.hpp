@@ -27,7 +27,7 @@ Status set_umask(Init& init);
 Status hostname(Init& init);
 Status lsm(Init& init, const Jailed& jail, const SystemMounts& mounts);
 Status restrict_paths(Init& init, const Jailed& jail, const SystemMounts& mounts);
-Status rlimits(Init& init);
+Status rlimits(Init& init, const SystemMounts& mounts);
 Result<SeccompDecided> seccomp(Init& init, const Jailed& jail);
 Result<DescriptorsClosed> close_on_exec(Init& init, SystemMounts&& mounts);
 Result<BoundingCut> cap_bounding(Init& init, const SeccompDecided& filter, const DescriptorsClosed& closed);

@@ -41,6 +41,7 @@ struct ChildPlan {
   const int* fds;
   int* parked;  // as long as fds
   int fd_count;
+  bool detached;
   // Written by the child, read by the parent after vfork's return: memory is shared, volatile keeps both
   // honest.
   const char* volatile failed_call;
@@ -176,7 +177,11 @@ void reset_signals() {
 
 int child_main(void* context) {
   auto* plan = static_cast<ChildPlan*>(context);
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) give_up(plan, "prctl");
+  if (plan->detached) {
+    if (::setsid() < 0) give_up(plan, "setsid");
+  } else if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+    give_up(plan, "prctl");
+  }
   if (::chdir(plan->cwd) < 0) give_up(plan, "chdir");
   place_descriptors(plan);
   reset_signals();
@@ -213,6 +218,7 @@ Child clone_program(const CloneRequest& request) {
                  request.fds.data(),
                  parked.data(),
                  static_cast<int>(request.fds.size()),
+                 request.detached,
                  nullptr,
                  0};
   const Stack stack;

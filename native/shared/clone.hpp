@@ -23,6 +23,7 @@ struct CloneRequest {
   std::uint64_t flags = 0;  // CLONE_NEW* only
   std::string cwd;
   std::vector<int> fds;
+  bool detached = false;  // outlives the caller, in a session of its own
 };
 
 struct Child {

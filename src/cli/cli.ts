@@ -19,6 +19,11 @@ export class Cli {
     return this.chosen;
   }
 
+  /** How this program is started again, without a command: for the monitor, which has no other way to know. */
+  get self(): readonly string[] {
+    return [process.execPath, process.argv[1] ?? '', '--root', this.place.root];
+  }
+
   useRoot(option: string | undefined): void {
     this.chosen = placeOf(rootOf(option, process.env));
   }
@@ -85,6 +90,13 @@ export class Cli {
         remedy: 'Try it with sudo.',
       });
     prepareRoot(this.sys, this.place);
+    return true;
+  }
+
+  /** For commands that look at containers: what they show must be so, also after somebody was killed. */
+  async rootIsTrue(): Promise<boolean> {
+    if (!this.rootIsThere()) return false;
+    await this.recoverFirst();
     return true;
   }
 

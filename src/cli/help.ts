@@ -26,11 +26,18 @@ at, looked at, explained and undone. Containers need Linux and root; steps and e
       text: `The exit code is the program's (128 + signal if it was killed), 126 if it cannot be executed,
 127 if there is no such program, 125 if ts-dock itself failed.
 
+But for a plain run --rm, the container has a monitor, and can outlive this command: with -d from
+the start, with -t when you leave its terminal with ctrl-p ctrl-q. attach comes back to it, logs
+shows what it said.
+
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
 d dump, f diff, k calls, q quit (undoes all that this command began), h help.
 Without a terminal, commands are read from standard input, and at its end the run continues.`,
       examples: [
         ['ts-dock run --rm base echo hello', 'create, start, wait, remove'],
+        ['ts-dock run --rm -it base sh', 'a shell in a container of its own'],
+        ['ts-dock run -d --name web base sleep 60', 'leave it running'],
+        ['ts-dock run -d --restart on-failure:3 base false', 'start it again, at most three times'],
         ['ts-dock run --step base', 'stop before each step'],
         ['ts-dock run --break init.pivot:after base sh', 'stop first when the root has changed'],
         ["ts-dock run --break 'launch.*' -m 64m --cpus 0.5 base", 'watch how limits are set'],
@@ -50,8 +57,25 @@ Without a terminal, commands are read from standard input, and at its end the ru
     start: {
       text: 'A container may be named by its name, its id, or the beginning of its id.',
       examples: [
-        ['ts-dock start web', 'start it, and wait for its end'],
+        ['ts-dock start web', 'start it, and leave it running'],
+        ['ts-dock start -a web', 'start it, and wait for its end'],
         ['ts-dock start --break start.mount-rootfs web', 'stop before its layers are mounted'],
+      ],
+    },
+    attach: {
+      text: `What is typed goes to the container if it was made with -i. A container with a terminal is left
+with ctrl-p ctrl-q, and goes on. The exit code is the container's.`,
+      examples: [
+        ['ts-dock attach shell', 'come back to a terminal'],
+        ['ts-dock attach --no-stdin web', 'only look'],
+      ],
+    },
+    logs: {
+      text: `Kept is what a container said while a monitor had it (not with a plain run --rm), as Docker does:
+containers/<id>/<id>-json.log, one JSON object a line.`,
+      examples: [
+        ['ts-dock logs --tail 20 web', 'the last twenty lines'],
+        ['ts-dock logs -f --since 10m web', 'the last ten minutes, and what comes'],
       ],
     },
     ps: {
@@ -87,6 +111,27 @@ Without a terminal, commands are read from standard input, and at its end the ru
       examples: [
         ['ts-dock explain start.mount-rootfs', 'a step'],
         ['ts-dock explain init', 'a stage'],
+      ],
+    },
+    trace: {
+      text: `Every run leaves a trace in its journal: one span per step, with true times. RUN is the id of a
+run, its unique beginning, a container, or latest.
+
+With a collector's address each run is sent to it when it is over, by a process of its own: a
+collector that is slow or down changes neither the exit code nor the time of a run. It speaks OTLP over HTTP.
+These variables are honoured: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, and of both
+_HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE and _PROTOCOL (http/protobuf, http/json);
+OTEL_SERVICE_NAME (of ts-dock; dockerinit keeps its name), OTEL_RESOURCE_ATTRIBUTES;
+OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER=none; OTEL_TRACES_SAMPLER with _ARG. TRACEPARENT of the caller
+is the parent, and the container's program gets one. What could not be sent stands in
+journal/export.log beneath the root.`,
+      examples: [
+        ['ts-dock trace list', 'the last hundred runs'],
+        ['ts-dock trace show', 'the last one, as a time line'],
+        ['ts-dock trace export -o run.jaeger.json', "for Jaeger's UI, by drag and drop"],
+        ['ts-dock trace export --format otlp web', "a container's last run as OTLP JSON"],
+        ['ts-dock trace export --otlp http://localhost:4318', 'to a collector, now'],
+        ['ts-dock run --otlp http://localhost:4318 --rm base true', 'to a collector, when it is over'],
       ],
     },
     recover: {

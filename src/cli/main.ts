@@ -6,20 +6,32 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
+import { attachCommand } from './commands/attach.ts';
 import { createCommand } from './commands/create.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommand } from './commands/events.ts';
 import { explainCommand } from './commands/explain.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { logsCommand } from './commands/logs.ts';
+import { killCommand } from './commands/kill.ts';
+import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
+import { renameCommand } from './commands/rename.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
+import { superviseCommand } from './commands/supervise.ts';
+import { stopCommand } from './commands/stop.ts';
 import { uninstallCommand } from './commands/uninstall.ts';
+import { traceCommand } from './commands/trace.ts';
+import { updateCommand } from './commands/update.ts';
 import { versionCommand } from './commands/version.ts';
+import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
 
@@ -44,12 +56,24 @@ function program(cli: Cli): Command {
     runCommand,
     createCommand,
     startCommand,
+    attachCommand,
+    logsCommand,
+    stopCommand,
+    killCommand,
+    waitCommand,
+    pauseCommand,
+    unpauseCommand,
+    renameCommand,
+    updateCommand,
     psCommand,
+    statsCommand,
+    eventsCommand,
     inspectCommand,
     rmCommand,
     imagesCommand,
     stepsCommand,
     explainCommand,
+    traceCommand,
     recoverCommand,
     hostCommand,
     doctorCommand,
@@ -61,6 +85,7 @@ function program(cli: Cli): Command {
     command.addHelpText('after', () => helpFor(command.name()));
     ts.addCommand(command);
   }
+  ts.addCommand(superviseCommand(cli).exitOverride(), { hidden: true });
   ts.addHelpText('after', () => helpFor(''));
   // --root stands before the command, so that it is known before any command reads it.
   ts.hook('preAction', () => {

@@ -4,7 +4,8 @@
  */
 import { posix } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
-import type { DeviceRate, NetworkMode } from '../daemon/model.ts';
+import type { DeviceRate, HostConfig, NetworkMode } from '../daemon/model.ts';
+import { signalNumber } from '../daemon/signals.ts';
 import { CAPABILITY_NAMES } from '../kernel/capability-names.ts';
 
 /** The one wording of a value that cannot be used. */
@@ -56,6 +57,37 @@ export function nanoCpus(option: string, text: string): number {
     throw expected(option, 'a number of CPUs such as 1.5', text);
   }
   return value;
+}
+
+export function boolean(option: string, text: string): boolean {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw expected(option, 'true or false', text);
+}
+
+/** Name or number of a signal. */
+export function signal(option: string, text: string): number {
+  const number = signalNumber(text);
+  if (number === undefined) throw expected(option, 'a signal such as TERM, SIGHUP or 15', text);
+  return number;
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A moment in milliseconds since 1970: `10m` before `now`, seconds since 1970, or a date. */
+export function moment(option: string, text: string, now: number): number {
+  if (/^(\d+[smhd])+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+    return now - parts.reduce((sum, [, n, unit]) => sum + Number(n) * (SECONDS[unit ?? 's'] ?? 0), 0) * 1000;
+  }
+  const time = /^\d+(\.\d+)?$/.test(text)
+    ? Number(text) * 1000
+    : /^\d{4}-\d{2}-\d{2}/.test(text)
+      ? Date.parse(text)
+      : NaN;
+  if (!Number.isSafeInteger(Math.floor(time)))
+    throw expected(option, 'a time such as 10m (ago), 2026-11-24T18:00:00Z or seconds since 1970', text);
+  return time;
 }
 
 /** A list as the kernel reads it: `0-2,4`. */
@@ -198,4 +230,12 @@ export function user(option: string, text: string): string {
   if (!/^[^\s:\p{Cc}]+(?::[^\s:\p{Cc}]+)?$/u.test(text))
     throw expected(option, 'USER or USER:GROUP, names or numbers', text);
   return text;
+}
+
+/** `no`, `always`, `on-failure` or `on-failure:times`. */
+export function restartPolicy(option: string, text: string): HostConfig['RestartPolicy'] {
+  const [, name, times] = /^(no|always|on-failure)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  if (name === undefined || (times !== undefined && name !== 'on-failure'))
+    throw expected(option, 'no, always, on-failure or on-failure:TIMES', text);
+  return { Name: name, MaximumRetryCount: Number(times ?? 0) };
 }

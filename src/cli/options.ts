@@ -9,22 +9,18 @@ import {
   EMPTY_HOST_CONFIG,
   type Config,
   type CreateRequest,
+  type DeviceRate,
   type HostConfig,
 } from '../daemon/model.ts';
+import type { Asked } from '../daemon/update.ts';
 import { DEFAULT_ROOT } from '../daemon/place.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { environmentOf } from './environment.ts';
 import * as value from './option-values.ts';
+import { DETACH_KEYS, parseDetachKeys } from './terminal/detach-keys.ts';
 
-/** What commander collects for `run` and `create`; texts as the user wrote them. */
-export interface ContainerOptions {
-  readonly name?: string;
-  readonly env?: readonly string[];
-  readonly envFile?: readonly string[];
-  readonly workdir?: string;
-  readonly user?: string;
-  readonly hostname?: string;
-  readonly volume?: readonly string[];
+/** What commander collects of limits. */
+export interface LimitOptions {
   readonly memory?: string;
   readonly memorySwap?: string;
   readonly cpuShares?: string;
@@ -33,6 +29,17 @@ export interface ContainerOptions {
   readonly pidsLimit?: string;
   readonly deviceReadIops?: readonly string[];
   readonly deviceWriteIops?: readonly string[];
+}
+
+/** What commander collects for `run` and `create`; texts as the user wrote them. */
+export interface ContainerOptions extends LimitOptions {
+  readonly name?: string;
+  readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly volume?: readonly string[];
   readonly entrypoint?: string;
   readonly net?: string;
   readonly dns?: readonly string[];
@@ -41,11 +48,27 @@ export interface ContainerOptions {
   readonly capDrop?: readonly string[];
   readonly readOnly?: boolean;
   readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly detach?: boolean;
+  readonly detachKeys?: string;
+  readonly restart?: string;
+  readonly stopSignal?: string;
+  readonly init?: boolean;
+  readonly oomScoreAdj?: string;
+  readonly cidfile?: string;
   readonly rm?: boolean;
 }
 
+/** Where a run's trace goes when it is over. */
+export interface TraceOptions {
+  readonly otlp?: string;
+  readonly otlpWait?: boolean;
+  readonly traceFile?: string;
+  readonly traceFormat?: string;
+}
+
 /** What commander collects of the options that are ts-dock's own. */
-export interface DebuggerOptions {
+export interface DebuggerOptions extends TraceOptions {
   readonly step?: boolean;
   readonly break?: readonly string[];
   readonly fail?: readonly string[];
@@ -71,11 +94,11 @@ export interface Watching {
   readonly stops: boolean;
 }
 
-const all = (text: string, before: string[] = []): string[] => [...before, text];
+export const all = (text: string, before: string[] = []): string[] => [...before, text];
 
 /** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
 export function addContainerFlags(command: Command): Command {
-  return command
+  const described = command
     .helpOption('--help', 'show this help')
     .passThroughOptions()
     .optionsGroup('What runs:')
@@ -90,6 +113,11 @@ export function addContainerFlags(command: Command): Command {
     .option('-u, --user <user[:group]>', 'run as this user, by name or number')
     .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
     .option('-i, --interactive', 'pass standard input on to the container')
+    .option('-t, --tty', 'give the container a terminal')
+    .option('--restart <policy>', 'start it again when it ends: no, always, on-failure[:times]')
+    .option('--init', 'put a small process 1 in front that reaps and passes signals on')
+    .option('--stop-signal <signal>', 'what `stop` asks it to end with (TERM)')
+    .option('--cidfile <file>', 'write the id of the container to a new file')
     .optionsGroup('What it sees:')
     .option(
       '-v, --volume <src:dst[:ro]>',
@@ -103,7 +131,16 @@ export function addContainerFlags(command: Command): Command {
     .option('--net <mode>', 'bridge (default), none or host')
     .option('-h, --hostname <name>', 'host name of the container')
     .option('--dns <address>', 'name server (repeatable)', all)
-    .option('--dns-search <domain>', 'search domain; . for none (repeatable)', all)
+    .option('--dns-search <domain>', 'search domain; . for none (repeatable)', all);
+  return addLimitFlags(described).option(
+    '--oom-score-adj <number>',
+    'killed last (-1000) or first (1000) when memory is short',
+  );
+}
+
+/** What `run` and `create` set, and `update` changes. */
+export function addLimitFlags(command: Command): Command {
+  return command
     .optionsGroup('Limits:')
     .option('-m, --memory <size>', 'memory: 64m, 1g')
     .option('--memory-swap <size>', 'memory and swap together; -1 for no limit on swap')
@@ -115,9 +152,35 @@ export function addContainerFlags(command: Command): Command {
     .option('--device-write-iops <path:rate>', 'writes per second to a block device (repeatable)', all);
 }
 
-/** For `run` only: the container goes after its exit. */
-export function addRemoveFlag(command: Command): Command {
-  return command.optionsGroup('What runs:').option('--rm', 'remove the container after its exit');
+/** For `run` only: how long it lives, and who looks. */
+export function addRunFlags(command: Command): Command {
+  return addDetachKeys(
+    command
+      .optionsGroup('What runs:')
+      .option('--rm', 'remove the container after its exit')
+      .option('-d, --detach', 'leave it running, and print its id'),
+  );
+}
+
+export function detachKeysOf(keys: string | undefined): Uint8Array {
+  return parseDetachKeys(keys ?? DETACH_KEYS);
+}
+
+export function addDetachKeys(command: Command): Command {
+  return command.option('--detach-keys <keys>', 'keys to leave a terminal with (ctrl-p,ctrl-q)');
+}
+
+export interface ProxyOption {
+  readonly sigProxy?: boolean;
+}
+
+/** For those that stay in the foreground. */
+export function addProxyFlag(command: Command): Command {
+  return command
+    .optionsGroup('What runs:')
+    .option('--sig-proxy <boolean>', 'pass signals on to the program (true)', (text: string) =>
+      value.boolean('--sig-proxy', text),
+    );
 }
 
 export function addDebuggerFlags(command: Command): Command {
@@ -133,7 +196,12 @@ export function addDebuggerFlags(command: Command): Command {
       '--fail <step=action>',
       'let a step fail: STEP[:before|:after]=error|kill|delay(MS) (repeatable)',
       all,
-    );
+    )
+    .optionsGroup('Trace:')
+    .option('--otlp <url>', 'send the trace to this collector afterwards (OTLP over HTTP)')
+    .option('--otlp-wait', 'wait until it is sent, and say whether it was')
+    .option('--trace-file <file>', 'write the trace to a file afterwards')
+    .option('--trace-format <format>', 'otlp or jaeger; without it, the name of the file decides');
 }
 
 export function addRootFlag(command: Command): Command {
@@ -201,6 +269,16 @@ export function requestOf(
       remedy: 'Leave one of the two away.',
     });
   }
+  if (
+    hostConfig.AutoRemove &&
+    hostConfig.RestartPolicy.Name !== '' &&
+    hostConfig.RestartPolicy.Name !== 'no'
+  ) {
+    throw new TsDockError('bad-usage', 'cannot use --rm together with --restart', {
+      means: 'One removes the container when it ends, the other starts it again.',
+      remedy: 'Leave one of the two away.',
+    });
+  }
   const name = options.name === undefined ? '' : value.containerName('--name', options.name);
   return { image, name, config, hostConfig };
 }
@@ -213,6 +291,7 @@ function configOf(
 ): Config {
   const { memory, memorySwap, cpuShares, cpusetCpus, entrypoint } = options;
   const stdin = options.interactive === true;
+  const attached = options.detach !== true;
   return {
     ...EMPTY_CONFIG,
     ...(options.hostname === undefined ? {} : value.hostname('--hostname', options.hostname)),
@@ -220,16 +299,48 @@ function configOf(
     ...memoryOf(memory, memorySwap),
     CpuShares: cpuShares === undefined ? 0 : value.wholeNumber('--cpu-shares', cpuShares, 0, 262144),
     Cpuset: cpusetCpus === undefined ? '' : value.cpuset('--cpuset-cpus', cpusetCpus),
-    AttachStdin: stdin,
+    AttachStdin: stdin && attached,
+    AttachStdout: attached,
+    AttachStderr: attached,
+    Tty: options.tty === true,
     OpenStdin: stdin,
-    StdinOnce: stdin,
+    StdinOnce: stdin && attached,
     Env: environmentOf({ env: options.env ?? [], envFile: options.envFile ?? [] }, around.env, (path) =>
       around.readFile(path),
     ),
     Cmd: command.length === 0 ? null : [...command],
     Image: image,
     WorkingDir: options.workdir === undefined ? '' : value.workdir('--workdir', options.workdir),
+    StopSignal: options.stopSignal === undefined ? '' : stopSignalOf(options.stopSignal),
     Entrypoint: entrypoint === undefined ? null : entrypoint === '' ? [] : [entrypoint],
+  };
+}
+
+/** As it was written, once it is known to be one. */
+function stopSignalOf(text: string): string {
+  value.signal('--stop-signal', text);
+  return text;
+}
+
+/** What `update` was asked for; what was not said is absent. */
+export function limitsOf(options: LimitOptions): Asked {
+  const { memory, memorySwap, cpuShares, cpus, cpusetCpus, pidsLimit, deviceReadIops, deviceWriteIops } =
+    options;
+  const rates = (option: string, texts: readonly string[]): DeviceRate[] =>
+    texts.map((text) => value.deviceRate(option, text));
+  return {
+    ...(memory === undefined ? {} : { memory: value.bytes('--memory', memory) }),
+    ...(memorySwap === undefined ? {} : { memorySwap: value.bytesOrUnlimited('--memory-swap', memorySwap) }),
+    ...(cpuShares === undefined
+      ? {}
+      : { cpuShares: value.wholeNumber('--cpu-shares', cpuShares, 2, 262144) }),
+    ...(cpus === undefined ? {} : { nanoCpus: value.nanoCpus('--cpus', cpus) }),
+    ...(cpusetCpus === undefined ? {} : { cpuset: value.cpuset('--cpuset-cpus', cpusetCpus) }),
+    ...(pidsLimit === undefined
+      ? {}
+      : { pids: Math.max(0, value.wholeNumber('--pids-limit', pidsLimit, -1)) }),
+    ...(deviceReadIops === undefined ? {} : { readIops: rates('--device-read-iops', deviceReadIops) }),
+    ...(deviceWriteIops === undefined ? {} : { writeIops: rates('--device-write-iops', deviceWriteIops) }),
   };
 }
 
@@ -249,6 +360,11 @@ function memoryOf(
     );
   }
   return { Memory, MemorySwap };
+}
+
+function cidFileOf(text: string): string {
+  if (text === '') throw value.expected('--cidfile', 'the path of a file that is not there yet', text);
+  return resolve(text);
 }
 
 function hostConfigOf(options: ContainerOptions): HostConfig {
@@ -272,5 +388,14 @@ function hostConfigOf(options: ContainerOptions): HostConfig {
       value.deviceRate('--device-write-iops', text),
     ),
     AutoRemove: options.rm === true,
+    ...(options.restart === undefined
+      ? {}
+      : { RestartPolicy: value.restartPolicy('--restart', options.restart) }),
+    ContainerIDFile: options.cidfile === undefined ? '' : cidFileOf(options.cidfile),
+    Init: options.init === true,
+    OomScoreAdj:
+      options.oomScoreAdj === undefined
+        ? 0
+        : value.wholeNumber('--oom-score-adj', options.oomScoreAdj, -1000, 1000),
   };
 }

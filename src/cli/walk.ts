@@ -7,22 +7,34 @@ import { walkFlow, type Outcome, type SessionSettings } from '../engine/session.
 import { KernelWatcher } from '../observe/watcher.ts';
 import type { Cli } from './cli.ts';
 import type { Watching } from './options.ts';
+import { afterRun, type Tracing } from './tracing.ts';
 import { chooseFrontEnd } from './terminal/choose.ts';
+import { PersonStreams, type StreamSettings } from './terminal/streams.ts';
 import { VERSION } from './version.ts';
 
 export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initial' | 'rm'> {
+  /** The container's parent is a monitor; `streams` are the person's, without them nobody looks. */
+  readonly supervised?: boolean;
+  readonly streams?: StreamSettings | undefined;
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
   readonly watching: Watching;
+  /** `--sig-proxy=false`: what ts-dock is sent stays with it. */
+  readonly keepSignals?: boolean;
+  readonly tracing: Tracing;
 }
 
-export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): Promise<Outcome> {
+export async function walk(
+  cli: Cli,
+  { interactive, watching, streams, keepSignals, tracing, ...what }: Walk,
+): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
   const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
   await cli.recoverFirst();
   const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  let ran: Outcome | undefined;
   try {
     const outcome = await walkFlow({
       ...what,
@@ -30,16 +42,23 @@ export async function walk(cli: Cli, { interactive, watching, ...what }: Walk): 
       place: cli.place,
       version: VERSION,
       stdin: interactive ? 'terminal' : 'null',
+      streams: streams === undefined ? undefined : new PersonStreams(cli, streams),
+      self: cli.self,
+      signals: keepSignals === true ? 'kept' : 'passed',
       failpoints,
       breakpoints,
       frontEnd,
       watcher: watcherFor(watching),
+      otlp: tracing.collector?.name,
     });
     cli.exitCode = outcome.exitCode;
     report(cli, outcome);
+    ran = outcome;
     return outcome;
   } finally {
     frontEnd.close();
+    // A container that was left is not over: its monitor's process sends the trace.
+    if (ran?.left === false) await afterRun(cli, tracing, ran);
   }
 }
 

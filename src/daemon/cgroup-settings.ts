@@ -25,11 +25,11 @@ export function limitError(
   file: string,
   why: string,
   cause?: unknown,
+  means = 'A limit that was asked for and does not hold would be worse than none, so the container is not started.',
 ): TsDockError {
   const what = option === '' ? 'what ts-dock sets for every container' : option;
   return new TsDockError('limit', `${what} cannot be set: ${JSON.stringify(value)} to ${file}: ${why}`, {
-    means:
-      'A limit that was asked for and does not hold would be worse than none, so the container is not started.',
+    means,
     remedy:
       'Ask for less or leave it out; `ts-dock explain launch.cgroups` says which files each option needs.',
     cause,

@@ -110,6 +110,14 @@ export function makeGroup(sys: Kernel, parent: string, name: string): Readonly<R
   return paths;
 }
 
+/** The directories of a group that is there, by controller. */
+export function groupPaths(sys: Kernel, parent: string, name: string): Readonly<Record<string, string>> {
+  const found = hierarchies(sys).list.flatMap(({ mount, controllers }) =>
+    controllers.map((controller) => [controller, join(mount, parent, name)] as const),
+  );
+  return Object.fromEntries(found.filter(([, folder]) => sys.exists(folder)));
+}
+
 /** Inside another container the hierarchies are often there to be read only: no reason not to run what asks for no limit. */
 function tolerated(act: () => void): KernelError | undefined {
   try {
@@ -190,6 +198,33 @@ function notJoined(pid: number, controller: string, wanted: string, is: string):
       means: 'dockerinit said that it joined, but the kernel says otherwise, so the limits would not hold.',
     },
   );
+}
+
+// --- what it used ---------------------------------------------------------------------------------------------------
+
+/** Of all processes that were ever in the group: nanoseconds of CPU and most bytes at once. Undefined where the host does not count. */
+export interface Used {
+  readonly cpu: number | undefined;
+  readonly peak: number | undefined;
+}
+
+export function usedBy(sys: Kernel, paths: Readonly<Record<string, string>>): Used {
+  const read = (controller: string, file: string): string | undefined => {
+    const folder = paths[controller];
+    return folder === undefined ? undefined : sys.readIfThere(join(folder, file))?.trim();
+  };
+  const number = (text: string | undefined): number | undefined =>
+    text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+  if (!('unified' in paths))
+    return {
+      cpu: number(read('cpuacct', 'cpuacct.usage')),
+      peak: number(read('memory', 'memory.max_usage_in_bytes')),
+    };
+  const microseconds = number(/^usage_usec (\d+)$/m.exec(read('unified', 'cpu.stat') ?? '')?.[1]);
+  return {
+    cpu: microseconds === undefined ? undefined : microseconds * 1000,
+    peak: number(read('unified', 'memory.peak')),
+  };
 }
 
 // --- the end --------------------------------------------------------------------------------------------------------

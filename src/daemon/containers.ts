@@ -4,7 +4,7 @@ import { TsDockError } from '../engine/failure.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { underLock } from './lock.ts';
-import { EMPTY_HOST_CONFIG, type Container, type HostConfig } from './model.ts';
+import { EMPTY_CONFIG, EMPTY_HOST_CONFIG, EMPTY_STATE, type Container, type HostConfig } from './model.ts';
 import type { Place } from './place.ts';
 import { isId, shortId } from './store.ts';
 
@@ -58,7 +58,14 @@ export function readStored(sys: Kernel, place: Place, id: string): StoredContain
   if (container.ID !== id) throw damaged(configPath(place, id), id);
   const hostConfig = readJson<HostConfig>(sys, hostConfigPath(place, id), id);
   // Keys that an older ts-dock did not write have their empty values.
-  return { container, hostConfig: { ...EMPTY_HOST_CONFIG, ...hostConfig } };
+  return {
+    container: {
+      ...container,
+      Config: { ...EMPTY_CONFIG, ...container.Config },
+      State: { ...EMPTY_STATE, ...container.State },
+    },
+    hostConfig: { ...EMPTY_HOST_CONFIG, ...hostConfig },
+  };
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what it wrote there
@@ -103,6 +110,26 @@ export function saveHostConfig(sys: Kernel, place: Place, id: string, hostConfig
 }
 
 /**
+ * Reads config.json, changes it and writes it, while nobody else does: its supervisor, `pause` and `rename` may all want
+ * to at the same moment. What was written; undefined where there is no such container. Never within the lock.
+ */
+export function changeContainer(
+  sys: Kernel,
+  place: Place,
+  id: string,
+  change: (container: Container) => Container,
+): Container | undefined {
+  return underLock(sys, place, () => {
+    const stored = readStored(sys, place, id);
+    if (stored === undefined) return undefined;
+    const changed = change(stored.container);
+    // The very same is not written again: a write is synced, and costs.
+    if (changed !== stored.container) saveContainer(sys, place, changed, stored.hostConfig);
+    return changed;
+  });
+}
+
+/**
  * The id that a user means. A full id is that id and nothing else, so that no name can stand in for it (CVE-2014-5278);
  * then a name, or an id's unique beginning. Where a name and another id's beginning are the same word, neither wins.
  */
@@ -135,6 +162,12 @@ export function isStarted(sys: Kernel, place: Place, id: string): boolean {
   return sys.exists(startLease(place, id));
 }
 
+/** The run that has it, from its start until its teardown is over; undefined where none has. */
+export function startedBy(sys: Kernel, place: Place, id: string): string | undefined {
+  const run = sys.readIfThere(startLease(place, id));
+  return run === '' ? undefined : run;
+}
+
 /** False where another run has it. */
 export function takeStart(sys: Kernel, place: Place, id: string, run: string): boolean {
   const lease = startLease(place, id);
@@ -160,7 +193,7 @@ export function uniquePrefix(ids: readonly string[], id: string): string {
   return id.slice(0, length);
 }
 
-function noSuchContainer(wanted: string): TsDockError {
+export function noSuchContainer(wanted: string): TsDockError {
   return new TsDockError('no-such-container', `cannot find container: No such container: ${wanted}`, {
     remedy: '`ts-dock ps -a` lists what is there.',
   });

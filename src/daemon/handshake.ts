@@ -34,6 +34,19 @@ export interface HandshakeOptions {
   /** Each step needs a permission of its own. */
   readonly gated: boolean;
   readonly deadlineMs?: number;
+  /** The container gets a terminal: one `console` frame with its master may come. */
+  readonly console?: boolean;
+  /** Told of each frame, sent or received, whatever is then made of it. */
+  readonly onFrame?: (frame: SeenFrame) => void;
+}
+
+/** A frame as it passed: `at` when we sent or read it, `sent` when dockerinit says that it sent it (0: it does not say). */
+export interface SeenFrame {
+  readonly way: 'to-init' | 'from-init';
+  readonly t: string;
+  readonly step: string;
+  readonly at: number;
+  readonly sent: number;
 }
 
 type Frame = { readonly t: string } & Readonly<Record<string, unknown>>;
@@ -44,6 +57,7 @@ interface Waiter {
 }
 
 const JOIN_STEP: StepId = 'init.join-cgroups';
+const CONSOLE_STEP: StepId = 'init.ptmx-console';
 
 export class Handshake {
   private readonly options: HandshakeOptions;
@@ -55,6 +69,9 @@ export class Handshake {
   /** Index of the last step that may be walked. */
   private permitted = -1;
   private joined = false;
+  /** Descriptors that came and that no frame has claimed yet. */
+  private descriptors: number[] = [];
+  private master: number | undefined;
   private failure: TsDockError | undefined;
   private readonly reports = new Map<string, InitReport>();
   private readonly waiters = new Map<string, Waiter>();
@@ -110,12 +127,21 @@ export class Handshake {
     return this.await('over');
   }
 
+  /** The master of the container's terminal, once; the caller's from now on. */
+  takeConsole(): number | undefined {
+    const { master } = this;
+    this.master = undefined;
+    return master;
+  }
+
   /** Ends the listening and closes the pipe, which ends a dockerinit that still waits. Idempotent. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.stopDeadline();
     for (const watch of this.watches) watch.stop();
+    const master = this.takeConsole();
+    if (master !== undefined) this.options.sys.close(master);
     this.options.sys.close(this.options.pipe);
   }
 
@@ -182,10 +208,13 @@ export class Handshake {
         return;
       }
       if (got === undefined) return;
-      for (const fd of got.fds) this.options.sys.close(fd);
-      if (got.fds.length > 0) this.violation('a descriptor that nobody asked for');
-      else if (got.bytes.length === 0) this.atEnd();
+      this.descriptors.push(...got.fds);
+      if (got.bytes.length === 0) this.atEnd();
       else this.take(got.bytes);
+      // The kernel hands a descriptor out with the frame that it was sent with: what that frame did not claim nobody asked for.
+      const unasked = this.descriptors.splice(0);
+      for (const fd of unasked) this.options.sys.close(fd);
+      if (unasked.length > 0) this.violation('a descriptor that nobody asked for');
     }
   }
 
@@ -206,6 +235,7 @@ export class Handshake {
   }
 
   private accept(frame: Frame): void {
+    this.tell('from-init', frame.t, frame.step, frame.at);
     const at = this.options.steps[this.position];
     const last = this.position === this.options.steps.length - 1;
     switch (frame.t) {
@@ -223,6 +253,11 @@ export class Handshake {
         if (this.phase !== 'inside' || at !== JOIN_STEP || this.joined) this.outOfOrder(frame);
         else this.joined = true;
         return;
+      case 'console':
+        if (this.mayBringConsole(at)) this.master = this.descriptors.shift();
+        // With a descriptor, drain() has a better word for it.
+        else if (this.descriptors.length === 0) this.outOfOrder(frame);
+        return;
       case 'ready':
         if (this.phase !== 'inside' || !last || this.position > this.permitted) this.outOfOrder(frame);
         else this.makeReady(frame);
@@ -235,6 +270,12 @@ export class Handshake {
       default:
         this.outOfOrder(frame);
     }
+  }
+
+  private mayBringConsole(at: StepId | undefined): boolean {
+    const asked = this.options.console === true && at === CONSOLE_STEP;
+    const now = this.phase === 'inside' && this.position <= this.permitted;
+    return asked && now && this.master === undefined && this.descriptors.length > 0;
   }
 
   private leave(step: StepId, frame: Frame): void {
@@ -285,7 +326,19 @@ export class Handshake {
     );
   }
 
-  private send(frame: object): void {
+  private tell(way: SeenFrame['way'], t: string, step: unknown, sent: unknown): void {
+    const short = (text: unknown): string => printable(text).slice(0, 60);
+    this.options.onFrame?.({
+      way,
+      t: short(t),
+      step: short(step),
+      at: now(),
+      sent: isNumber(sent) ? sent : 0,
+    });
+  }
+
+  private send(frame: Frame): void {
+    this.tell('to-init', frame.t, frame.through, 0);
     const body = Buffer.from(JSON.stringify(frame));
     const head = Buffer.alloc(4);
     head.writeUInt32BE(body.length);

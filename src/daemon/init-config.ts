@@ -87,5 +87,9 @@ export interface InitConfig {
     readonly shm_size: number;
     /** Whether the small deny list of init.seccomp is installed. */
     readonly seccomp: boolean;
+    /** Written to /proc/self/oom_score_adj; 0: left as it is inherited. */
+    readonly oom_score_adj: number;
+    /** dockerinit stays as process 1, reaps, and passes signals on to the program. */
+    readonly init: boolean;
   };
 }

@@ -50,6 +50,8 @@ export function initConfigOf(command: Command, mounts: readonly MountEntry[]): I
       rlimits: [],
       shm_size: SHM_SIZE,
       seccomp: true,
+      oom_score_adj: command.oomScoreAdj,
+      init: command.init,
     },
   };
 }

@@ -1,5 +1,7 @@
 /** runconfig.Merge: what the user said, and where he said nothing, what the image says. Neither is changed. */
+import { TsDockError } from '../engine/failure.ts';
 import type { Config } from './model.ts';
+import { signalNumber } from './signals.ts';
 
 /** Docker 1.2.0 wrote the result into the user's own Config: what he had asked for was lost. */
 export function mergeConfig(user: Config, image: Partial<Config> = {}): Config {
@@ -11,11 +13,23 @@ export function mergeConfig(user: Config, image: Partial<Config> = {}): Config {
     MemorySwap: user.MemorySwap === 0 ? MemorySwap : user.MemorySwap,
     CpuShares: user.CpuShares === 0 ? CpuShares : user.CpuShares,
     WorkingDir: user.WorkingDir === '' ? WorkingDir : user.WorkingDir,
+    StopSignal: user.StopSignal === '' ? stopSignalOf(image) : user.StopSignal,
     Env: mergeEnv(user.Env, image.Env ?? []),
     ExposedPorts: union(user.ExposedPorts, image.ExposedPorts ?? null),
     Volumes: union(user.Volumes, image.Volumes ?? null),
     ...mergeCommand(user, image),
   };
+}
+
+/** A word of the image's, so nobody has looked at it yet. */
+function stopSignalOf({ StopSignal = '' }: Partial<Config>): string {
+  if (StopSignal === '' || (typeof StopSignal === 'string' && signalNumber(StopSignal) !== undefined))
+    return StopSignal;
+  throw new TsDockError(
+    'bad-image',
+    `cannot use the image: its stop signal ${JSON.stringify(StopSignal)} is none`,
+    { remedy: 'Give another with --stop-signal.' },
+  );
 }
 
 type Words = readonly string[] | null;

@@ -3,6 +3,8 @@
  * Keys that 1.2.0 did not have yet come last and bear the names that Docker gave them later.
  */
 
+import type { Attempt } from './restart-policy.ts';
+
 /** runconfig.Config: what is to run, from the command line, from an image, or both merged. Memory in bytes. */
 export interface Config {
   readonly Hostname: string;
@@ -31,6 +33,9 @@ export interface Config {
   readonly Entrypoint: readonly string[] | null;
   readonly NetworkDisabled: boolean;
   readonly OnBuild: readonly string[] | null;
+  // Later names.
+  /** `TERM`, `SIGTERM` or a number; empty: SIGTERM. What `stop` sends first. */
+  readonly StopSignal: string;
 }
 
 export type NetworkMode = 'bridge' | 'none' | 'host';
@@ -70,6 +75,10 @@ export interface HostConfig {
   readonly BlkioDeviceWriteIOps: readonly DeviceRate[];
   /** `--rm`: the container is removed after its exit. */
   readonly AutoRemove: boolean;
+  /** dockerinit stays as process 1, reaps and passes signals on. */
+  readonly Init: boolean;
+  /** From -1000 (never) to 1000 (first): whom the kernel kills when memory is short. */
+  readonly OomScoreAdj: number;
 }
 
 export interface State {
@@ -82,9 +91,27 @@ export interface State {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` for never, as Go writes its zero time. */
   readonly StartedAt: string;
   readonly FinishedAt: string;
+  // Later names.
+  /** The kernel killed a process of it for want of memory, since its last start. */
+  readonly OOMKilled: boolean;
+  /** Somebody asked for its end (`stop`, `kill`, `rm -f`) since its last start: no restart policy may bring it back. */
+  readonly StopRequested: boolean;
 }
 
 export const NEVER = '0001-01-01T00:00:00Z';
+
+/** Of a container that was never started. */
+export const EMPTY_STATE: State = {
+  Running: false,
+  Paused: false,
+  Restarting: false,
+  Pid: 0,
+  ExitCode: 0,
+  StartedAt: NEVER,
+  FinishedAt: NEVER,
+  OOMKilled: false,
+  StopRequested: false,
+};
 
 export interface NetworkSettings {
   readonly IPAddress: string;
@@ -120,6 +147,8 @@ export interface Container {
   /** Destination to host path. */
   readonly Volumes: Readonly<Record<string, string>>;
   readonly VolumesRW: Readonly<Record<string, boolean>>;
+  /** What led to its present run, where a restart policy did: memory of the daemon in 1.2.0. */
+  readonly Attempt?: Attempt;
 }
 
 /** `graph/<id>/json`. */
@@ -186,6 +215,7 @@ export const EMPTY_CONFIG: Config = {
   Entrypoint: null,
   NetworkDisabled: false,
   OnBuild: null,
+  StopSignal: '',
 };
 
 /** A HostConfig in which nothing was said. */
@@ -210,4 +240,6 @@ export const EMPTY_HOST_CONFIG: HostConfig = {
   BlkioDeviceReadIOps: [],
   BlkioDeviceWriteIOps: [],
   AutoRemove: false,
+  Init: false,
+  OomScoreAdj: 0,
 };

@@ -49,21 +49,15 @@ function looksLikeId(name: string, why: string): TsDockError {
 /** Gives `name` to `id`. `ownRun` is this process's run, whose lock must not be looked at. */
 export function reserveName(sys: Kernel, place: Place, name: string, id: string, ownRun: string): Reserved {
   return withGraph(sys, place, (sql) => {
-    const holder = sql.get('SELECT entity_id FROM edge WHERE parent_id = ? AND name = ?', ROOT, name)?.[
-      'entity_id'
-    ];
+    const holder = holderOf(sql, name);
     if (holder === id) return { as: 'reserved' };
-    if (typeof holder === 'string') {
+    if (holder !== undefined) {
       if (isRegistered(sys, place, holder) || isBeingCreated(sys, place, holder, ownRun))
         return { as: 'taken', by: holder };
       // 1.2.0 deleted the stale edge and forgot to insert the new one: the new container had no name.
       purge(sql, holder);
     }
-    const shadowed = containerIds(sys, place).find(
-      (other) => /^[0-9a-f]+$/.test(name) && other.startsWith(name),
-    );
-    if (shadowed !== undefined)
-      throw looksLikeId(name, `the id ${shortId(shadowed)} of a container begins so`);
+    checkShadow(sys, place, name);
     if (
       sql.get(`SELECT name FROM edge WHERE parent_id = ? AND substr(?, 1, length(name)) = name`, ROOT, id) !==
       undefined
@@ -74,14 +68,58 @@ export function reserveName(sys: Kernel, place: Place, name: string, id: string,
   });
 }
 
+/** Gives a container a second name; undefined, or who has that name. */
+export function addName(sys: Kernel, place: Place, name: string, id: string): string | undefined {
+  return withGraph(sys, place, (sql) => {
+    const holder = holderOf(sql, name);
+    if (holder === id) return undefined;
+    if (holder !== undefined) {
+      if (isRegistered(sys, place, holder) || isBeingCreated(sys, place, holder, '')) return holder;
+      purge(sql, holder);
+    }
+    checkShadow(sys, place, name);
+    insert(sql, id, name);
+    return undefined;
+  });
+}
+
+/** Takes all other names of a container back. */
+export function keepOnlyName(sys: Kernel, place: Place, name: string, id: string): void {
+  withGraph(sys, place, (sql) => {
+    sql.run('DELETE FROM edge WHERE parent_id = ? AND entity_id = ? AND name <> ?', ROOT, id, name);
+  });
+}
+
+function holderOf(sql: Sql, name: string): string | undefined {
+  const row = sql.get('SELECT entity_id FROM edge WHERE parent_id = ? AND name = ?', ROOT, name);
+  const holder = row?.['entity_id'];
+  return typeof holder === 'string' ? holder : undefined;
+}
+
+function checkShadow(sys: Kernel, place: Place, name: string): void {
+  const shadowed = containerIds(sys, place).find(
+    (other) => /^[0-9a-f]+$/.test(name) && other.startsWith(name),
+  );
+  if (shadowed !== undefined) throw looksLikeId(name, `the id ${shortId(shadowed)} of a container begins so`);
+}
+
 /** Takes the name back, if it is still that container's, and with it the edges that 1.2.0 left as orphans. */
 export function releaseName(sys: Kernel, place: Place, name: string, id: string): void {
+  release(sys, place, name, id, () => false);
+}
+
+/** The same for undo, which knows the name of a container's birth: one that is gone gives back what `rename` made of it too. */
+export function releaseNames(sys: Kernel, place: Place, name: string, id: string): void {
+  release(sys, place, name, id, () => !isRegistered(sys, place, id));
+}
+
+function release(sys: Kernel, place: Place, name: string, id: string, gone: () => boolean): void {
   if (!sys.exists(place.linkgraph)) return;
   withGraph(sys, place, (sql) => {
     const own = name.replace(/^\//, '');
     sql.run('DELETE FROM edge WHERE parent_id = ? AND name = ? AND entity_id = ?', ROOT, own, id);
     const named = sql.get('SELECT name FROM edge WHERE entity_id = ?', id);
-    if (named === undefined) purge(sql, id);
+    if (named === undefined || gone()) purge(sql, id);
   });
 }
 

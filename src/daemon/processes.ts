@@ -1,5 +1,10 @@
-/** Who a process is, asked of the kernel while nobody has reaped it yet. */
+/** Who a process is, asked of the kernel: while nobody has reaped it yet, or by its number and the time of its start. */
+import { join } from 'node:path';
+import { startTimeOf } from '../kernel/append.ts';
+import { refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { RuntimeState } from './model.ts';
+import type { Place } from './place.ts';
 
 /** The name that dockerinit gives itself (native/dockerinit); a zombie still has it. */
 const INIT_NAME = 'ts-dock:[INIT]';
@@ -10,4 +15,53 @@ const INIT_NAME = 'ts-dock:[INIT]';
  */
 export function stillDockerinit(sys: Kernel, pid: number): boolean {
   return sys.readIfThere(`/proc/${pid.toString()}/comm`)?.trim() === INIT_NAME;
+}
+
+/** Process 1 of a container as state.json names it; undefined where there is none, or it is not to be read. */
+export function runtimeState(sys: Kernel, place: Place, id: string): RuntimeState | undefined {
+  const text = sys.readIfThere(join(place.execdriver, id, 'state.json'));
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as RuntimeState;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface HeldProcess {
+  readonly pid: number;
+  readonly startTime: string;
+  /** The caller closes it. */
+  readonly pidfd: number;
+}
+
+/**
+ * Holds on to process 1 of a container, whoever supervises it; undefined where it has ended. Its number alone would not
+ * do: by now it may be anybody's. So the time of its start is compared, again when the pidfd is held.
+ */
+export function holdProcess(sys: Kernel, place: Place, id: string): HeldProcess | undefined {
+  const state = runtimeState(sys, place, id);
+  if (state === undefined || startTimeOf(state.init_pid) !== state.init_start_time) return undefined;
+  let pidfd: number;
+  try {
+    pidfd = sys.pidfdOpen(state.init_pid);
+  } catch (error) {
+    if (refusedWith(error, 'ESRCH', 'EINVAL')) return undefined;
+    throw error;
+  }
+  if (startTimeOf(state.init_pid) === state.init_start_time)
+    return { pid: state.init_pid, startTime: state.init_start_time, pidfd };
+  sys.close(pidfd);
+  return undefined;
+}
+
+/** Sends a signal; false where the process has ended meanwhile. */
+export function signalProcess(sys: Kernel, pidfd: number, signal: number): boolean {
+  try {
+    sys.pidfdSend(pidfd, signal);
+    return true;
+  } catch (error) {
+    if (refusedWith(error, 'ESRCH')) return false;
+    throw error;
+  }
 }

@@ -63,6 +63,7 @@ function makeParents(sys: Kernel, folder: string): void {
 const OURS = [
   ...['containers', 'graph', 'overlay', 'volumes', 'execdriver', 'journal', 'tmp', 'network', 'init'],
   ...['lock', 'linkgraph.db', 'repositories-overlay', 'format', 'format.tmp'],
+  ...['events.jsonl', 'events.jsonl.1'],
 ];
 
 /** `--root /home` would otherwise lock everybody out of /home. */

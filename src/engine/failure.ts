@@ -19,6 +19,8 @@ export type Reason =
   | 'bad-config'
   | 'already-running'
   | 'still-running'
+  | 'not-running'
+  | 'paused'
   | 'missing-source' // a bind mount's source is not there
   | 'network'
   | 'limit' // a limit cannot be set as asked
@@ -30,8 +32,10 @@ export type Reason =
   | 'injected' // a failpoint
   | 'interrupted'
   | 'quit'
+  | 'detached' // the person left, and the container goes on
   | 'newer-format' // the root was written by a newer ts-dock
-  | 'no-such-step';
+  | 'no-such-step'
+  | 'no-such-run';
 
 /** One table of exit codes: Docker's. A command line that is wrong is 125 too, as with `docker run`. */
 export const EXIT = { ok: 0, failed: 1, usage: 125, tsdock: 125, notExecutable: 126, notFound: 127 } as const;

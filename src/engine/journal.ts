@@ -9,10 +9,14 @@
  */
 import { join } from 'node:path';
 import { AppendFile, bootId } from '../kernel/append.ts';
-import { now } from '../kernel/calls.ts';
+import type { Ended } from '../kernel/binding.ts';
+import { now, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation, Lifetime } from './compensation.ts';
 import type { StepId } from './step.ts';
+
+/** The byte of a run's lock that its ts-dock holds; the next one is its monitor's. */
+export const OUR_BYTE = 0;
 
 /** How many closed journals are kept for looking back. */
 export const KEPT_JOURNALS = 100;
@@ -42,6 +46,8 @@ export type Entry =
       /** The container goes with the run (`--rm`). */
       readonly rm: boolean;
       readonly version: string;
+      /** The collector that this run's trace is for, without a user name or a password; absent: none was asked for. */
+      readonly otlp?: string;
     }
   | { readonly k: 'container'; readonly id: string }
   /** From here on the created container stays, whatever becomes of the rest. */
@@ -82,7 +88,33 @@ export type Entry =
       readonly ok: boolean;
       readonly error: string;
     }
+  /** The container's monitor has the run from here on; its lock is the second byte's. */
+  | { readonly k: 'handed'; readonly at: number; readonly monitor: number }
+  /** A frame of the handshake, at the daemon's time; `sent` is dockerinit's own, 0 where the frame has none. */
+  | {
+      readonly k: 'frame';
+      readonly way: 'to-init' | 'from-init';
+      readonly t: string;
+      readonly step: string;
+      readonly at: number;
+      readonly sent: number;
+    }
+  /** How the container's process ended. `cpu` nanoseconds and `peak` bytes of its whole cgroup; 0: not known. */
+  | {
+      readonly k: 'process';
+      readonly at: number;
+      readonly pid: number;
+      readonly how: Ended['how'];
+      readonly status: number;
+      readonly cpu: number;
+      readonly peak: number;
+    }
+  /** Another process undoes this run from here on; its clock may be that of another boot. */
+  | { readonly k: 'recovered'; readonly wall: number; readonly at: number; readonly boot: string }
   | { readonly k: 'end'; readonly at: number; readonly code: number };
+
+/** What nobody needs for undoing: only the trace reads it. */
+export type Aside = Extract<Entry, { k: 'frame' | 'process' }>;
 
 /** One compensation of a journal; `i` is its place, counted from the journal's start. */
 export interface Pending {
@@ -98,6 +130,9 @@ export interface Story {
   readonly begin: Extract<Entry, { k: 'begin' }> | undefined;
   readonly container: string | undefined;
   readonly created: boolean;
+  readonly handed: boolean;
+  /** How many steps were walked, or begun. */
+  readonly steps: number;
   /** What was begun and not yet undone, oldest first. */
   readonly pending: readonly Pending[];
 }
@@ -123,7 +158,10 @@ export function tell(run: string, text: string): Story {
   const begin = entries.find((e) => e.k === 'begin');
   const container = entries.find((e) => e.k === 'container')?.id;
   const pending = all.map((p, i) => ({ i, ...p })).filter((p) => !undone.has(p.i));
-  return { run, entries, begin, container, created: entries.some((e) => e.k === 'created'), pending };
+  const created = entries.some((e) => e.k === 'created');
+  const handed = entries.some((e) => e.k === 'handed');
+  const steps = entries.reduce((most, e) => (e.k === 'plan' ? Math.max(most, e.n) : most), 0);
+  return { run, entries, begin, container, created, handed, steps, pending };
 }
 
 /** A plain name that sorts by time and cannot clash. */
@@ -141,6 +179,7 @@ export class Journal {
   private readonly sys: Kernel;
   private readonly pen: AppendFile;
   private count: number;
+  private asides = '';
 
   private constructor(sys: Kernel, folder: string, run: string, pen: AppendFile, count: number) {
     this.sys = sys;
@@ -163,7 +202,7 @@ export class Journal {
     const pen = AppendFile.open(join(folder, head.run, 'journal.jsonl'), true);
     // Locked under a name that recovery passes over, then named: nobody can meet it open and unlocked.
     const unnamed = join(folder, `open/.${head.run}`);
-    sys.lock(unnamed, false);
+    sys.lock(unnamed, false, OUR_BYTE);
     sys.rename(unnamed, join(folder, 'open', head.run));
     const journal = new Journal(sys, folder, head.run, pen, 0);
     journal.write({ k: 'begin', ...head, wall: Date.now(), at: now(), boot: bootId(), pid: process.pid });
@@ -186,7 +225,18 @@ export class Journal {
   }
 
   write(entry: Entry): void {
-    this.pen.append(`${JSON.stringify(entry)}\n`);
+    this.pen.append(`${this.asides}${JSON.stringify(entry)}\n`);
+    this.asides = '';
+  }
+
+  /** Goes along with the next line: sixty frames are not worth sixty writes. */
+  aside(entry: Aside): void {
+    this.asides += `${JSON.stringify(entry)}\n`;
+  }
+
+  /** Says that another process undoes what follows. */
+  recovered(): void {
+    this.write({ k: 'recovered', wall: Date.now(), at: now(), boot: bootId() });
   }
 
   /** Writes a plan down; what it would have to undo, numbered. */
@@ -242,9 +292,25 @@ export function keptRuns(sys: Kernel, folder: string, container: string): string
   return (sys.readIfThere(join(folder, 'kept', container)) ?? '').split('\n').filter((run) => run !== '');
 }
 
+/** Every run that has a journal, oldest first. What else lies in the folder does not begin with a digit. */
+export function runNames(sys: Kernel, folder: string): string[] {
+  return namesIn(sys, folder)
+    .filter((name) => /^\d/.test(name))
+    .sort();
+}
+
+function namesIn(sys: Kernel, folder: string): string[] {
+  try {
+    return sys.readdirPath(folder);
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
 /** Removes the oldest closed journals beyond {@link KEPT_JOURNALS}. */
 export function prune(sys: Kernel, folder: string, remove: (name: string) => void): void {
-  const runs = sys.readdirPath(folder).filter((name) => !['open', 'kept', 'host', 'rm.lock'].includes(name));
+  const runs = runNames(sys, folder);
   if (runs.length <= KEPT_JOURNALS) return;
   const busy = new Set([
     ...openRuns(sys, folder),

@@ -4,8 +4,11 @@
  */
 import { join } from 'node:path';
 import { TsDockError } from './failure.ts';
+import { readStored } from '../daemon/containers.ts';
+import { recordEvent, subjectOf, type Subject } from '../daemon/events.ts';
 import type { Place } from '../daemon/place.ts';
 import { bootId } from '../kernel/append.ts';
+import { now } from '../kernel/calls.ts';
 import { O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation } from './compensation.ts';
@@ -13,6 +16,7 @@ import type { Undone } from './frontend.ts';
 import {
   Journal,
   keptRuns,
+  OUR_BYTE,
   openRuns,
   prune,
   readStory,
@@ -29,6 +33,9 @@ export interface Recovered {
   readonly failed: readonly Undone[];
 }
 
+/** Exit code of a run that was killed, as of a container that is found dead. */
+const UNSEEN = 255;
+
 /** What a run that is over may still undo: with a container that stays, only what is transient. */
 export function owedAfter(created: boolean, rm: boolean): (pending: Pending) => boolean {
   const stays = created && !rm;
@@ -44,7 +51,7 @@ export async function recover(
 ): Promise<Recovered[]> {
   const recovered: Recovered[] = [];
   for (const run of openRuns(sys, place.journal)) {
-    const lock = sys.lock(join(place.journal, 'open', run), false);
+    const lock = await lockOf(sys, place, run);
     if (lock === undefined) continue;
     try {
       const done = await recoverRun(sys, place, run, say);
@@ -56,6 +63,37 @@ export async function recover(
   return recovered;
 }
 
+/** How long a monitor may take to follow its ts-dock, in milliseconds. */
+const MONITOR_PATIENCE = 2_000;
+
+/** The lock of a run whose ts-dock is dead, and its monitor too, or the monitor did not have the container yet: then it is ending. */
+async function lockOf(sys: Kernel, place: Place, run: string): Promise<number | undefined> {
+  const path = join(place.journal, 'open', run);
+  for (let waited = 0; ; waited += 5) {
+    const lock = sys.lock(path, false);
+    if (lock !== undefined) return lock;
+    const ours = sys.lock(path, false, OUR_BYTE);
+    if (ours === undefined || waited >= MONITOR_PATIENCE) return undefined;
+    sys.close(ours);
+    const story = readStory(sys, place.journal, run);
+    if (story.entries.some((e) => e.k === 'done' && e.step === 'launch.callback')) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Undoes one run, if its supervisor is dead. Never for a run of this process: the look would give up its lock. */
+export async function recoverOne(sys: Kernel, place: Place, run: string): Promise<Recovered | undefined> {
+  const path = join(place.journal, 'open', run);
+  if (!sys.exists(path)) return undefined;
+  const lock = await lockOf(sys, place, run);
+  if (lock === undefined) return undefined;
+  try {
+    return await recoverRun(sys, place, run, () => undefined);
+  } finally {
+    sys.close(lock);
+  }
+}
+
 async function recoverRun(
   sys: Kernel,
   place: Place,
@@ -63,6 +101,7 @@ async function recoverRun(
   say: (undone: Undone) => void,
 ): Promise<Recovered | undefined> {
   const story = readStory(sys, place.journal, run);
+  const subject = subjectOfId(sys, place, story.container);
   if (story.begin === undefined) {
     // Killed before its first line, or another process recovered it between our look and our lock: nothing was begun.
     unlinkIfThere(sys, join(place.journal, 'open', run));
@@ -70,15 +109,33 @@ async function recoverRun(
   }
   const owed = story.pending.filter(owedAfter(story.created, story.begin.rm));
   const journal = Journal.reopen(sys, place.journal, story);
+  journal.recovered();
   const undone: Undone[] = [];
   const failed = await unwind({ sys, place, ended: false }, ofThisBoot(story, owed), journal, (one) => {
     undone.push(one);
     say(one);
   });
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
+  // Nobody saw how it ended. A run that had come to its end has said so itself.
+  if (failed.length === 0 && !story.entries.some(({ k }) => k === 'end'))
+    journal.write({ k: 'end', at: now(), code: UNSEEN });
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
+  if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)
+    recordEvent(place, 'destroy', subject);
   return { run, container: story.container, undone, failed };
+}
+
+/** Whom an event is about: asked before the container goes. */
+function subjectOfId(sys: Kernel, place: Place, id: string | undefined): Subject | undefined {
+  try {
+    const stored = id === undefined ? undefined : readStored(sys, place, id);
+    return stored === undefined ? undefined : subjectOf(stored.container);
+  } catch (error) {
+    // A damaged file has no name to tell.
+    if (error instanceof TsDockError) return { id: id ?? '', name: '', image: '' };
+    throw error;
+  }
 }
 
 /** Of another boot, only what lies on disk is left; and a process id of that boot may be anybody's now. */
@@ -120,6 +177,7 @@ export async function removeWithContainer(
   const lockPath = join(place.journal, 'rm.lock');
   const lock = sys.lock(lockPath, true);
   const failed: Undone[] = [];
+  const subject = subjectOfId(sys, place, id);
   try {
     const runs = keptRuns(sys, place.journal, id);
     if (runs.length === 0)
@@ -136,7 +194,10 @@ export async function removeWithContainer(
       failed.push(...(await unwind({ sys, place, ended: false }, ofThisBoot(story, pending), journal, say)));
       journal.leave();
     }
-    if (failed.length === 0) unlinkIfThere(sys, join(place.journal, 'kept', id));
+    if (failed.length === 0) {
+      unlinkIfThere(sys, join(place.journal, 'kept', id));
+      if (subject !== undefined) recordEvent(place, 'destroy', subject);
+    }
   } finally {
     if (lock !== undefined) sys.close(lock);
   }

@@ -48,6 +48,19 @@ export interface RunSettings {
   readonly watcher: Watcher | undefined;
   /** Every step that this run will walk. */
   readonly steps: readonly AnyStep[];
+  readonly streams?: Streams | undefined;
+  /** What an earlier process began of this run, and how many steps it walked. */
+  readonly earlier?: { readonly pending: readonly Pending[]; readonly steps: number } | undefined;
+}
+
+/** The person's side of a container's streams, where they go through a monitor. */
+export interface Streams {
+  /** From now on they are the container's. */
+  give(values: Partial<Values>): void;
+  /**
+   * Resolves when the terminal is as it was. With `drain` the container has ended, and all that it said is shown first.
+   */
+  take(drain: boolean): Promise<void>;
 }
 
 /** Takes down what `host down` will undo. */
@@ -82,6 +95,8 @@ export class Run {
   constructor(settings: RunSettings, initial: Partial<Values>) {
     this.settings = settings;
     this.infos = settings.steps.map(describe);
+    this.pending.push(...(settings.earlier?.pending ?? []));
+    this.number = settings.earlier?.steps ?? 0;
     Object.assign(this.values, initial);
   }
 
@@ -124,8 +139,9 @@ export class Run {
   /** Whom to look at, from what the run knows so far. */
   subject(): Subject {
     const { place } = this.settings;
-    const id = this.values.identity?.id ?? this.values.subject?.container.ID;
-    const pid = this.values.child?.pid;
+    const { identity, subject, target, child } = this.values;
+    const id = identity?.id ?? subject?.container.ID ?? target?.id;
+    const pid = child?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
     return {
       root: place.root,
       cgroupParent: place.cgroupParent,
@@ -152,7 +168,7 @@ export class Run {
       await this.act(step, info, number, plan, before);
       await this.stop(info, number, 'after');
     } catch (error) {
-      this.fail(step.id, number, started, error);
+      await this.fail(step.id, number, started, error);
       throw new StepError(step.id, error);
     }
   }
@@ -192,6 +208,7 @@ export class Run {
       place,
       run: facts,
       drawn: plan.drawn as never,
+      interruption: this.interruption,
       warn: (text) => {
         notes.push(text);
         this.emit({ event: 'warning', text });
@@ -201,14 +218,17 @@ export class Run {
         if (compensation.lifetime === 'host') this.settings.host.remember(step.id, [compensation]);
         else this.pending.push(journal.also(number, step.id, compensation));
       },
+      record: (aside) => {
+        journal.aside(aside);
+      },
       report: (made) => {
         report = made;
       },
     };
-    if (step.handsTerminalTo === 'container') this.giveTerminal('container');
+    if (step.handsTerminalTo === 'container') await this.giveTerminal('container', false);
     const acting = step.run(this.taken(step), context);
     const given = acting instanceof Promise ? await acting : acting;
-    if (step.handsTerminalTo === 'front-end') this.giveTerminal('front-end');
+    if (step.handsTerminalTo === 'front-end') await this.giveTerminal('front-end', true);
     const done: Report = report ?? { start, end: now(), calls: sys.taken(), more: 0 };
     this.add(step, given);
     const kernel = done.calls.reduce((sum, { ns }) => sum + ns, 0);
@@ -248,6 +268,7 @@ export class Run {
       journal.write({ k: 'container', id: this.values.subject?.container.ID ?? '' });
       journal.write({ k: 'created' });
     }
+    if (step.gives.includes('target')) journal.write({ k: 'container', id: this.values.target?.id ?? '' });
     if (step.gives.includes('registered')) journal.write({ k: 'created' });
   }
 
@@ -255,15 +276,20 @@ export class Run {
     return Object.fromEntries(step.needs.map((name: ValueName) => [name, this.values[name]])) as never;
   }
 
-  private giveTerminal(owner: 'container' | 'front-end'): void {
+  private async giveTerminal(owner: 'container' | 'front-end', drain: boolean): Promise<void> {
     if (this.terminal === owner) return;
     this.terminal = owner;
+    const { streams } = this.settings;
+    if (owner === 'front-end') await streams?.take(drain);
     this.emit({ event: 'terminal', owner });
+    if (owner === 'container') streams?.give(this.values);
   }
 
-  private fail(step: StepId, number: number, start: number, error: unknown): void {
+  private async fail(step: StepId, number: number, start: number, error: unknown): Promise<void> {
     const end = now();
-    this.giveTerminal('front-end');
+    await this.giveTerminal('front-end', false);
+    // It did not fail: the monitor's process will walk it to its end.
+    if (error instanceof TsDockError && error.reason === 'detached') return;
     const text = errorText(step, error);
     this.settings.journal.write({
       k: 'fail',

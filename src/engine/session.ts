@@ -4,9 +4,10 @@
  */
 import { constants } from 'node:os';
 import { exitCodeOf } from '../daemon/exit-code.ts';
+import { recordEvent, subjectOf } from '../daemon/events.ts';
 import type { Place } from '../daemon/place.ts';
 import type { Values } from '../flows/values.ts';
-import { refusedWith } from '../kernel/calls.ts';
+import { now, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import type { Failpoint } from './failpoints.ts';
@@ -16,7 +17,8 @@ import { HostLedger } from './host-journal.ts';
 import { drawRunId, Journal, type TraceIds } from './journal.ts';
 import type { Breakpoints } from './pauses.ts';
 import { owedAfter, pruneJournals } from './recovery.ts';
-import { Run, type Watcher } from './run.ts';
+import { isSampled } from '../trace/sampling.ts';
+import { Run, type Streams, type Watcher } from './run.ts';
 import type { AnyStep } from './step.ts';
 
 export interface SessionSettings {
@@ -30,35 +32,53 @@ export interface SessionSettings {
   /** The container goes with the run. */
   readonly rm: boolean;
   readonly stdin: 'terminal' | 'null';
+  /** The container's parent is a monitor; `streams` are the person's, without them nobody looks. */
+  readonly supervised?: boolean;
+  readonly streams?: Streams | undefined;
+  readonly self: readonly string[];
+  /** Signals to ts-dock go on to the program (`--sig-proxy`). */
+  readonly signals: 'passed' | 'kept';
   readonly failpoints: readonly Failpoint[];
   readonly breakpoints: Breakpoints;
   readonly frontEnd: FrontEnd;
   readonly watcher: Watcher | undefined;
+  /** The collector that the trace is for, as it may be written down. */
+  readonly otlp?: string | undefined;
 }
 
 export interface Outcome {
+  readonly run: string;
+  /** Its trace may be sent to a collector. */
+  readonly sampled: boolean;
   readonly exitCode: number;
   /** What stopped the run, undefined when it went to its end. */
   readonly error: unknown;
   readonly undoFailures: readonly string[];
+  /** The container runs on without this process. */
+  readonly left: boolean;
   readonly values: Partial<Values>;
 }
 
 /** W3C trace context: the caller's, or a new trace. Drawn before anything else, so that a crash has it too. */
-export function drawTrace(traceparent: string | undefined): TraceIds {
-  const [, traceId, parent, flags] =
+export function drawTrace(
+  traceparent: string | undefined,
+  env: Readonly<Record<string, string | undefined>> = {},
+): TraceIds {
+  const [, caller, parent, flags] =
     /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(traceparent ?? '') ?? [];
   const spanId = randomHex(8);
   const processSpanId = randomHex(8);
-  if (traceId === undefined || parent === undefined || /^0+$/.test(traceId) || /^0+$/.test(parent)) {
-    return { traceId: randomHex(16), spanId, parent: '', sampled: true, processSpanId };
+  if (caller === undefined || parent === undefined || /^0+$/.test(caller) || /^0+$/.test(parent)) {
+    const traceId = randomHex(16);
+    return { traceId, spanId, parent: '', sampled: isSampled(env, traceId, undefined), processSpanId };
   }
-  return { traceId, spanId, parent, sampled: (Number.parseInt(flags ?? '01', 16) & 1) === 1, processSpanId };
+  const wished = (Number.parseInt(flags ?? '01', 16) & 1) === 1;
+  return { traceId: caller, spanId, parent, sampled: isSampled(env, caller, wished), processSpanId };
 }
 
 export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   const { sys, place, steps, breakpoints, failpoints, watcher, frontEnd } = settings;
-  const trace = drawTrace(process.env.TRACEPARENT);
+  const trace = drawTrace(process.env.TRACEPARENT, process.env);
   const id = drawRunId(randomHex(4));
   const journal = Journal.begin(sys, place.journal, {
     run: id,
@@ -66,6 +86,7 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     trace,
     rm: settings.rm,
     version: settings.version,
+    ...(settings.otlp === undefined ? {} : { otlp: settings.otlp }),
   });
   const initSteps = steps.filter(({ actor }) => actor === 'dockerinit').map((step) => step.id);
   const gated =
@@ -73,17 +94,19 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
     watcher !== undefined ||
     failpoints.some(({ pattern }) => initSteps.some(pattern.matches));
   const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
-  const facts = { id, traceparent, gated, initSteps, stdin: settings.stdin };
+  const { stdin, streams, self, supervised = false } = settings;
+  const attached = !supervised || streams !== undefined;
+  const facts = { id, traceparent, gated, initSteps, stdin, supervised, attached, self };
   const host = new HostLedger(sys, place);
   const run = new Run(
-    { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps },
+    { sys, place, journal, host, facts, failpoints, breakpoints, frontEnd, watcher, steps, streams },
     settings.initial,
   );
-  const stopListening = passSignals(run);
+  const stopListening = passSignals(run, settings.signals === 'passed');
   run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
   try {
     const error = await attempt(() => run.walk(steps));
-    return await finish(run, settings, journal, error);
+    return { run: id, sampled: trace.sampled, ...(await finish(run, settings, journal, error)) };
   } finally {
     stopListening();
   }
@@ -103,8 +126,9 @@ async function finish(
   settings: SessionSettings,
   journal: Journal,
   error: unknown,
-): Promise<Outcome> {
+): Promise<Omit<Outcome, 'run' | 'sampled'>> {
   const cause = rootCause(error);
+  if (isLeft(run, cause)) return leave(run, journal);
   const quit = cause instanceof TsDockError && cause.reason === 'quit';
   const created =
     run.values.registered !== undefined ||
@@ -112,11 +136,20 @@ async function finish(
   const made = run.values.identity !== undefined;
   // A run that has a handshake left would keep the event loop, and dockerinit, waiting.
   run.values.handshake?.close();
+  run.values.attachment?.close();
   const which = owedAfter(created && !(quit && made), settings.rm);
   const why = error === undefined ? 'exit' : quit ? 'quit' : 'failure';
+  // It waits for this word: the teardown is ours, and not its own.
+  if (run.values.ended !== undefined) await run.values.monitor?.dismiss();
+  const { subject, container } = run.values;
   const undoFailures = await run.undo(why, which);
+  run.values.monitor?.close();
+  const whole = subject?.container ?? container;
+  const goes = created && (settings.rm || (quit && made));
+  if (goes && whole !== undefined && undoFailures.length === 0)
+    recordEvent(settings.place, 'destroy', subjectOf(whole));
   const code = exitCode(run, error, cause, quit);
-  journal.write({ k: 'end', at: Number(process.hrtime.bigint()), code });
+  journal.write({ k: 'end', at: now(), code });
   if (undoFailures.length > 0) journal.leave();
   else
     journal.settle(
@@ -124,7 +157,25 @@ async function finish(
     );
   pruneJournals(settings.sys, settings.place);
   run.emit({ event: 'end', exitCode: code });
-  return { exitCode: code, error: quit ? undefined : error, undoFailures, values: run.values };
+  return { exitCode: code, error: quit ? undefined : error, undoFailures, left: false, values: run.values };
+}
+
+/** The program runs, its monitor has it, and it has not ended. */
+function isLeft(run: Run, cause: unknown): boolean {
+  const { monitor, running, ended } = run.values;
+  if (monitor === undefined || monitor === null || running === undefined || ended !== undefined) return false;
+  return cause === undefined || (cause instanceof TsDockError && cause.reason === 'detached');
+}
+
+/** Nothing is undone: what is owed stands in the journal, and the monitor's teardown goes on with it. */
+function leave(run: Run, journal: Journal): Omit<Outcome, 'run' | 'sampled'> {
+  const { monitor, attachment } = run.values;
+  journal.write({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
+  journal.leave();
+  attachment?.close();
+  monitor?.close();
+  run.emit({ event: 'end', exitCode: EXIT.ok });
+  return { exitCode: EXIT.ok, error: undefined, undoFailures: [], left: true, values: run.values };
 }
 
 function exitCode(run: Run, error: unknown, cause: unknown, quit: boolean): number {
@@ -149,17 +200,24 @@ const ASKS_FOR_THE_END: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHU
 /**
  * While the program runs, signals are its own. The kernel drops those that pid 1 has no handler for, so, as with Docker's
  * client, whoever asks for the third time gets SIGKILL. Before the program runs they stop the run between two steps.
+ * Kept signals do nothing while it runs: ts-dock has to outlive it, and `ts-dock stop` ends it.
  */
-function passSignals(run: Run): () => void {
+function passSignals(run: Run, passed: boolean): () => void {
   let asked = 0;
   const handlers = PASSED.map((signal) => {
     const handler = (): void => {
-      const { child, execd, ended } = run.values;
+      const { child, execd, ended, attachment } = run.values;
+      // The person's terminal is gone, and the container has one of its own: it goes on.
+      if (signal === 'SIGHUP' && attachment !== undefined && attachment !== null) {
+        attachment.detach();
+        return;
+      }
       const ending = ASKS_FOR_THE_END.includes(signal);
       if (child === undefined || execd === undefined || ended !== undefined) {
         if (ending) run.interruptBy(signal);
         return;
       }
+      if (!passed) return;
       if (ending) asked += 1;
       const number = asked >= 3 && ending ? constants.signals.SIGKILL : constants.signals[signal];
       try {

@@ -5,8 +5,9 @@ import type { Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
+import type { Aside } from './journal.ts';
 
-export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit'] as const;
+export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'stop'] as const;
 export type Stage = (typeof STAGES)[number];
 export type StepId = `${Stage}.${string}`;
 
@@ -49,6 +50,12 @@ export interface RunFacts {
   readonly gated: boolean;
   /** The steps of dockerinit in this run's flow, in order. */
   readonly initSteps: readonly StepId[];
+  /** The container's parent is a monitor, and may outlive this command. */
+  readonly supervised: boolean;
+  /** Somebody looks at the container until its end; with a monitor that need not be. */
+  readonly attached: boolean;
+  /** How this very program is started, without its command: `[node, ts-dock.cjs, --root, R]`. */
+  readonly self: readonly string[];
   /** The user asked for standard input (`-i`), and nobody else reads it. */
   readonly stdin: 'terminal' | 'null';
 }
@@ -70,6 +77,10 @@ export interface RunContext<P> extends PlanContext {
   note(text: string): void;
   /** A compensation that only the act could know, e.g. a process id. Journalled at once. */
   alsoUndo(compensation: Compensation): void;
+  /** Resolves when somebody asks for the end: a step that waits long must stop waiting then. The engine does the rest. */
+  readonly interruption: Promise<void>;
+  /** Writes down what the trace alone wants to know. */
+  record(aside: Aside): void;
   /** Replaces the engine's times and calls by what dockerinit reported. */
   report(report: Report): void;
 }

@@ -5,8 +5,11 @@
 import { join } from 'node:path';
 import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
-import type { Container } from '../daemon/model.ts';
-import { releaseName } from '../daemon/names.ts';
+import { exitCodeOf } from '../daemon/exit-code.ts';
+import { readEnd } from '../daemon/monitor-end.ts';
+import { changeContainer } from '../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../daemon/events.ts';
+import { releaseNames } from '../daemon/names.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -79,7 +82,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       if (sys.readIfThere(join(place.root, c.path)) === c.content) sys.unlink(join(place.root, c.path));
       return;
     case 'release-name':
-      releaseName(sys, place, c.name, c.id);
+      releaseNames(sys, place, c.name, c.id);
       return;
     case 'restore-file':
       if (sys.readIfThere(c.file)?.trim() === c.ours.trim()) sys.writeFile(c.file, c.old);
@@ -88,7 +91,7 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       await killProcess(sys, c.pid, c.startTime);
       return;
     case 'settle-state':
-      settleState(sys, join(place.containers, c.container, 'config.json'));
+      settleState(sys, place, c.container);
       return;
     case 'user-data':
       return;
@@ -163,6 +166,8 @@ function beneathRoot(
 
 /** Pid and start time together name a process; the pidfd keeps naming it while it is looked at and killed. */
 async function killProcess(sys: Kernel, pid: number, startTime: string): Promise<void> {
+  // The monitor that a run began has become this process, which undoes the run.
+  if (pid === process.pid) return;
   if (startTimeOf(pid) !== startTime) return;
   let pidfd: number;
   try {
@@ -184,18 +189,17 @@ async function killProcess(sys: Kernel, pid: number, startTime: string): Promise
   }
 }
 
-/** Nobody saw this container end: 255, as Docker says of a container that it finds dead. */
-function settleState(sys: Kernel, path: string): void {
-  const text = sys.readIfThere(path);
-  if (text === undefined) return;
-  const container = JSON.parse(text) as Container;
-  if (!container.State.Running) return;
-  const State = {
-    ...container.State,
-    Running: false,
-    Pid: 0,
-    ExitCode: 255,
-    FinishedAt: new Date().toISOString(),
-  };
-  sys.replaceFile(path, JSON.stringify({ ...container, State }));
+/** Nobody but perhaps its monitor saw this container end: else 255, as Docker says of a container that it finds dead. */
+function settleState(sys: Kernel, place: Place, id: string): void {
+  const FinishedAt = new Date().toISOString();
+  const ended = readEnd(sys, place, id);
+  const ExitCode = ended === undefined ? 255 : exitCodeOf(ended.ended);
+  const over = { Running: false, Paused: false, Restarting: false, Pid: 0 };
+  const container = changeContainer(sys, place, id, (found) => {
+    const { Running, Restarting } = found.State;
+    const end = Running ? { ExitCode, FinishedAt } : {};
+    return Running || Restarting ? { ...found, State: { ...found.State, ...over, ...end } } : found;
+  });
+  if (container?.State.FinishedAt === FinishedAt)
+    recordEvent(place, 'die', subjectOf(container), { exitCode: ExitCode.toString() });
 }

@@ -3,6 +3,7 @@
  * steps where they happen. Docker 1.2.0 had the same two barriers, but neither side could see where the other stood.
  */
 import { syncPipe } from '../steps/3-launch/010-sync-pipe.ts';
+import { monitor } from '../steps/3-launch/005-monitor.ts';
 import { command } from '../steps/3-launch/020-command.ts';
 import { clone } from '../steps/3-launch/030-clone.ts';
 import { startTime } from '../steps/3-launch/040-start-time.ts';
@@ -29,3 +30,6 @@ export const launchSteps = [
   waitReady,
   callback,
 ] as const;
+
+/** Where the container may outlive ts-dock (`-d`), or has a terminal (`-t`): its parent is a monitor. */
+export const supervisedLaunchSteps = [monitor, ...launchSteps] as const;

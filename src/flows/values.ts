@@ -13,7 +13,11 @@ import type {
   NetworkState,
   State,
 } from '../daemon/model.ts';
+import type { Attachment } from '../daemon/attachment.ts';
+import type { Subject } from '../daemon/events.ts';
 import type { Handshake } from '../daemon/handshake.ts';
+import type { Attempt } from '../daemon/restart-policy.ts';
+import type { Monitor } from '../daemon/monitor.ts';
 import type { Ended } from '../kernel/binding.ts';
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
@@ -78,6 +82,9 @@ export interface Command {
   readonly capabilities: readonly string[];
   readonly network: Lease;
   readonly resources: Resources;
+  readonly oomScoreAdj: number;
+  /** dockerinit stays as process 1 (`--init`). */
+  readonly init: boolean;
 }
 
 /** What the container's cgroup is asked to hold to; 0 or empty: not asked. Bytes, CPUs times 10^9, operations per second. */
@@ -93,10 +100,44 @@ export interface Resources {
   readonly writeIops: readonly { readonly device: string; readonly rate: number }[];
 }
 
-/** Descriptors of the daemon that become 0, 1 and 2 of the container. `close` lists those opened for it. */
-export interface Stdio {
-  readonly fds: readonly [number, number, number];
-  readonly close: readonly number[];
+/**
+ * What becomes 0, 1 and 2 of the container. `inherit`: descriptors of the daemon; `close` lists those opened for it.
+ * `monitor`: pipes of its monitor, or a terminal that dockerinit makes.
+ */
+export type Stdio =
+  | {
+      readonly by: 'inherit';
+      readonly fds: readonly [number, number, number];
+      readonly close: readonly number[];
+    }
+  | { readonly by: 'monitor'; readonly mode: 'tty' | 'pipes'; readonly stdin: boolean };
+
+/** How it ended, and when. */
+export interface EndedAt {
+  readonly ended: Ended;
+  readonly at: number;
+}
+
+/** Who waits for the container's end, and how. */
+export interface Ending {
+  /**
+   * Resolves once, with the end and when it was (CLOCK_MONOTONIC, nanoseconds). Rejects with `detached` when the person
+   * has left and the container goes on.
+   */
+  wait(): Promise<EndedAt>;
+}
+
+/** The container that is to stop, and its process as it was found. */
+export interface StopTarget extends Subject {
+  /** The run that supervises it; empty: nobody does, so there is nothing to stop. */
+  readonly run: string;
+  /** Process 1 on the host, with the time that it was started at; 0 where it has none now. */
+  readonly pid: number;
+  readonly startTime: string;
+  /** Holds on to that process, whoever gets its number later; -1 without one. */
+  readonly pidfd: number;
+  /** The signal that it wants to be asked with. */
+  readonly signal: number;
 }
 
 export interface Values {
@@ -104,6 +145,8 @@ export interface Values {
   request: CreateRequest;
   /** Which container to start: an id, a unique prefix of one, or a name. */
   wanted: string;
+  /** What a restart policy asks for. */
+  attempt: Attempt;
 
   // --- host ---------------------------------------------------------------------------------------------------------
   bridge: Bridge | null;
@@ -127,6 +170,9 @@ export interface Values {
   persisted: { readonly config: string; readonly hostConfig: string };
   /** How the container is found: its shortest unique id prefix, and how many containers contStore holds. */
   registered: { readonly id: string; readonly prefix: string; readonly containers: number };
+
+  // --- start, by a restart policy ------------------------------------------------------------------------------------
+  backedOff: Proof;
 
   // --- start --------------------------------------------------------------------------------------------------------
   /** The container as contStore has it. */
@@ -152,11 +198,17 @@ export interface Values {
   /** Descriptor of the sealed copy of dockerinit. */
   sealedInit: number;
 
+  // --- launch, where the container may outlive ts-dock; null and null where ts-dock is the parent -------------------------
+  monitor: Monitor | null;
+  /** The person's end of the container's streams; null where nobody looks (`-d`). */
+  attachment: Attachment | null;
+
   // --- launch -------------------------------------------------------------------------------------------------------
   syncPipe: { readonly parent: number; readonly child: number };
   commandLine: { readonly argv: readonly string[]; readonly flags: number };
   child: { readonly pid: number; readonly pidfd: number };
   handshake: Handshake;
+  ending: Ending;
   startTime: string;
   /** Subsystem to directory of the container's cgroup. */
   cgroupPaths: Readonly<Record<string, string>>;
@@ -200,6 +252,19 @@ export interface Values {
   // --- exit ---------------------------------------------------------------------------------------------------------
   ended: Ended;
   recorded: State;
+
+  // --- stop ---------------------------------------------------------------------------------------------------------
+  /** Seconds between asking and killing; -1: as long as it takes. Given at the start. */
+  patience: number;
+  target: StopTarget;
+  stopRequested: Proof;
+  thawed: Proof;
+  asked: Proof;
+  /** Whether its process ended by itself. */
+  obeyed: boolean;
+  killed: Proof;
+  /** How it stands on disk afterwards; null: it went with its run (`--rm`). */
+  stopped: State | null;
 }
 
 export type ValueName = keyof Values;

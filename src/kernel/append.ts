@@ -46,3 +46,25 @@ export function startTimeOf(pid: number): string | undefined {
     return undefined;
   }
 }
+
+/**
+ * Appends a line to a file that many processes append to: one write(2) with O_APPEND, so no two lines mix. A file beyond
+ * `most` bytes is first moved to `older`; of two who want to move it, one finds it moved.
+ */
+export function appendLine(path: string, older: string, line: string, most: number): void {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants;
+  const open = (): number => fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+  let fd = open();
+  try {
+    const mine = fs.fstatSync(fd);
+    if (mine.size > most) {
+      // Between these two calls another may have moved it: then the new one is moved as well, a little early.
+      if (fs.statSync(path, { throwIfNoEntry: false })?.ino === mine.ino) fs.renameSync(path, older);
+      fs.closeSync(fd);
+      fd = open();
+    }
+    fs.writeSync(fd, `${line}\n`);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

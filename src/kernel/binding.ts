@@ -43,6 +43,8 @@ export interface CloneRequest {
   readonly cwd: string;
   /** `fds[n]` of the caller becomes descriptor n of the child; every other descriptor is closed. */
   readonly fds: readonly number[];
+  /** It outlives us, in a session of its own, instead of being killed when we die. */
+  readonly detached?: boolean;
 }
 
 export interface Cloned {
@@ -124,6 +126,12 @@ export interface VethRequest {
   readonly alias: string;
 }
 
+/** Of a terminal, in characters. */
+export interface WindowSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 export interface Watch {
   /** Ends the watching; idempotent. Does not close the descriptor. */
   stop(): void;
@@ -197,16 +205,19 @@ export interface Binding {
   // --- descriptors and locks ----------------------------------------------------------------------------------------
   /** socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC). */
   socketpair(): Or<[number, number]>;
+  /** connect(2) to a Unix stream socket; non-blocking afterwards. `path` may go through /proc/self/fd, for one too long for sun_path. */
+  connect(path: string): Or<number>;
   /** sendmsg(MSG_NOSIGNAL|MSG_DONTWAIT) with descriptors by SCM_RIGHTS; bytes sent. */
   send(fd: number, bytes: Uint8Array, fds: readonly number[]): Or<number>;
   /** recvmsg(MSG_DONTWAIT|MSG_CMSG_CLOEXEC), at most `max` bytes; `{call, errno: EAGAIN}` when there is nothing yet. */
   recv(fd: number, max: number): Or<Received>;
   shutdown(fd: number, how: number): Or<0>;
   /**
-   * A POSIX record lock on the whole file, made 0600 if absent; returns the descriptor that must stay open. Not inherited
+   * A POSIX record lock on a file, made 0600 if absent; returns the descriptor that must stay open. Not inherited
    * by children, released when this process closes *any* descriptor of the file. With `wait` it blocks, else EAGAIN.
+   * With `byte` only that byte of the file.
    */
-  lock(path: string, wait: boolean): Or<number>;
+  lock(path: string, wait: boolean, byte?: number): Or<number>;
   /** Pid of the process that holds the lock (F_GETLK), 0 if nobody does. Opens the file: never for a lock of this process. */
   lockHolder(path: string): Or<number>;
 
@@ -221,6 +232,21 @@ export interface Binding {
   linkAlias(index: number, alias: string): Or<0>;
   linkDelete(index: number): Or<0>;
   addressAdd(index: number, address: string, prefix: number): Or<0>;
+
+  // --- terminals ----------------------------------------------------------------------------------------------------
+  isTerminal(fd: number): boolean;
+  /** TIOCGWINSZ. */
+  windowSize(fd: number): Or<WindowSize>;
+  /** TIOCSWINSZ; the kernel tells the terminal's foreground processes by SIGWINCH. */
+  setWindowSize(fd: number, rows: number, columns: number): Or<0>;
+  /** tcsetattr(2) with what cfmakeraw(3) makes of the modes: every byte goes through, both ways. The former modes. */
+  makeRaw(fd: number): Or<Buffer>;
+  /** Gives back what `makeRaw` answered; also from the background, where the terminal would stop others. */
+  setTerminalModes(fd: number, modes: Uint8Array): Or<0>;
+  /** O_NONBLOCK, for every holder of this open file. */
+  nonblocking(fd: number): Or<0>;
+  /** read(2), at most `max` bytes; empty at the end. */
+  read(fd: number, max: number): Or<Buffer>;
 }
 
 /** Where build products lie: beside the bundle when installed, in the checkout's root in tests. */

@@ -20,6 +20,7 @@ import {
   type Stat,
   type VethRequest,
   type Watch,
+  type WindowSize,
 } from './binding.ts';
 import { KernelError, now, refusedWith, type Call } from './calls.ts';
 import { openDatabase, type SqlRow, type SqlValue } from './sqlite.ts';
@@ -319,6 +320,24 @@ export class Kernel {
     );
   }
 
+  /** At most `max` bytes from `offset` on. Not recorded: a log may be long. */
+  readAt(fd: number, max: number, offset: number): Buffer {
+    const bytes = Buffer.alloc(max);
+    return bytes.subarray(0, fs.readSync(fd, bytes, 0, max, offset));
+  }
+
+  /** Calls back whenever something in a folder of the daemon's changes; at least once for several changes. Keeps the event loop alive. */
+  watchFolder(path: string, changed: () => void): Watch {
+    const watcher = fs.watch(path, changed);
+    // The folder may be removed while it is watched; that is a change, too.
+    watcher.on('error', changed);
+    return {
+      stop: () => {
+        watcher.close();
+      },
+    };
+  }
+
   writeFd(fd: number, bytes: Uint8Array): number {
     return this.ask('write', [fd.toString(), `${bytes.length.toString()} bytes`], (k) =>
       k.writeFd(fd, bytes),
@@ -403,6 +422,21 @@ export class Kernel {
   /** Not recorded: it asks nothing, it waits. */
   watch(fd: number, events: number, callback: (revents: number) => void): Watch {
     return this.native().watch(fd, events, callback);
+  }
+
+  /**
+   * Calls back when something in a folder is made, renamed, changed or removed. Where the host's watches are all taken it
+   * calls back from time to time instead: the caller looks for himself in any case. Not recorded: it waits.
+   */
+  changesIn(folder: string, callback: () => void): Watch {
+    try {
+      const watcher = fs.watch(folder, callback);
+      watcher.on('error', callback);
+      return { stop: () => watcher.close() };
+    } catch {
+      const timer = setInterval(callback, 50);
+      return { stop: () => clearInterval(timer) };
+    }
   }
 
   /** Resolves when `fd` can be read; for a pidfd: when the process has ended. */
@@ -518,13 +552,29 @@ export class Kernel {
     throw error;
   }
 
+  connect(path: string): number {
+    return this.ask('connect', ['AF_UNIX', quote(path)], (k) => k.connect(path));
+  }
+
+  /** Bytes sent, 0 where there is no room now. Not recorded: it carries what a program says, and goes on as long as it does. */
+  transmit(fd: number, bytes: Uint8Array, fds: readonly number[] = []): number {
+    const sent = this.native().send(fd, bytes, fds);
+    if (!isRefused(sent)) return sent;
+    const error = new KernelError(sent.call, [fd.toString()], sent.errno);
+    if (error.code === 'EAGAIN') return 0;
+    throw error;
+  }
+
   shutdown(fd: number, how: number): void {
     this.ask('shutdown', [fd.toString(), how.toString()], (k) => k.shutdown(fd, how));
   }
 
-  /** The descriptor of the lock, or undefined where another process has it (never with `wait`). */
-  lock(path: string, wait: boolean): number | undefined {
-    const got = this.native().lock(path, wait);
+  /**
+   * The descriptor of the lock, or undefined where another process has it (never with `wait`). With `byte` only that byte
+   * of the file is locked: several processes can then hold it, and only who has the whole knows that all are gone.
+   */
+  lock(path: string, wait: boolean, byte?: number): number | undefined {
+    const got = this.native().lock(path, wait, byte);
     if (!isRefused(got)) return got;
     const error = new KernelError(got.call, [quote(path), 'F_WRLCK'], got.errno);
     if (error.code === 'EAGAIN' || error.code === 'EACCES') return undefined;
@@ -583,6 +633,57 @@ export class Kernel {
     this.ask('RTM_NEWADDR', [`index=${index.toString()}`, `${address}/${prefix.toString()}`], (k) =>
       k.addressAdd(index, address, prefix),
     );
+  }
+
+  // --- terminals ----------------------------------------------------------------------------------------------------
+
+  isTerminal(fd: number): boolean {
+    return this.native().isTerminal(fd);
+  }
+
+  windowSize(fd: number): WindowSize {
+    return this.ask(
+      'ioctl',
+      [fd.toString(), 'TIOCGWINSZ'],
+      (k) => k.windowSize(fd),
+      ({ rows, columns }) => `{rows=${rows.toString()}, columns=${columns.toString()}}`,
+    );
+  }
+
+  setWindowSize(fd: number, rows: number, columns: number): void {
+    const size = `{rows=${rows.toString()}, columns=${columns.toString()}}`;
+    this.ask('ioctl', [fd.toString(), 'TIOCSWINSZ', size], (k) => k.setWindowSize(fd, rows, columns));
+  }
+
+  /** The modes that `setTerminalModes` gives back. */
+  makeRaw(fd: number): Uint8Array {
+    return this.ask('tcsetattr', [fd.toString(), 'TCSADRAIN', 'raw'], (k) => k.makeRaw(fd));
+  }
+
+  setTerminalModes(fd: number, modes: Uint8Array): void {
+    this.ask('tcsetattr', [fd.toString(), 'TCSADRAIN', 'as before'], (k) => k.setTerminalModes(fd, modes));
+  }
+
+  nonblocking(fd: number): void {
+    this.ask('fcntl', [fd.toString(), 'F_SETFL', 'O_NONBLOCK'], (k) => k.nonblocking(fd));
+  }
+
+  /** What is there to read now: empty at the end, undefined while there is nothing. Not recorded: it is data. */
+  readNow(fd: number, max: number): Buffer | undefined {
+    return this.now('read', fd, (k) => k.read(fd, max));
+  }
+
+  /** How much of `bytes` could be written now: undefined when nothing. Not recorded: it is data. */
+  writeNow(fd: number, bytes: Uint8Array): number | undefined {
+    return this.now('write', fd, (k) => k.writeFd(fd, bytes));
+  }
+
+  private now<T>(call: string, fd: number, act: (native: Binding) => Or<T>): T | undefined {
+    const got = act(this.native());
+    if (!isRefused(got)) return got;
+    const error = new KernelError(call, [fd.toString()], got.errno);
+    if (error.code === 'EAGAIN') return undefined;
+    throw error;
   }
 
   // --- recording ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   addContainerFlags,
   addDebuggerFlags,
-  addRemoveFlag,
+  addRunFlags,
   requestOf,
   rootOf,
   watchingOf,
@@ -34,7 +34,7 @@ function parsed(line: readonly string[]): {
   const program = new Command('ts-dock').enablePositionalOptions().exitOverride();
   const run = new Command('run').argument('<image>').argument('[command...]').exitOverride();
   let found: { request: CreateRequest; options: ContainerOptions & DebuggerOptions } | undefined;
-  addDebuggerFlags(addRemoveFlag(addContainerFlags(run))).action(
+  addDebuggerFlags(addRunFlags(addContainerFlags(run))).action(
     (image: string, command: string[], options: ContainerOptions) => {
       found = { request: requestOf(image, command, options, around), options };
     },

@@ -16,7 +16,7 @@ export interface Terminal {
 export function terminal(
   command: string,
   env: Readonly<Record<string, string>> = {},
-  size = [80, 50] as const,
+  size: readonly [number, number] = [80, 50],
 ): Terminal {
   const socket = `ts-dock-${randomBytes(4).toString('hex')}`;
   const tmux = (...args: string[]): string =>

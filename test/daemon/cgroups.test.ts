@@ -17,6 +17,7 @@ import {
   setLimits,
   verifyJoined,
 } from '../../src/daemon/cgroups.ts';
+import { freeze, isFrozen, thaw } from '../../src/daemon/freezer.ts';
 import type { Handshake } from '../../src/daemon/handshake.ts';
 import { TsDockError } from '../../src/engine/failure.ts';
 import type { Command, Resources } from '../../src/flows/values.ts';
@@ -188,6 +189,54 @@ describe.skipIf(skipUnlessRoot() || skipUnless('no cgroups are mounted', version
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       expect(child.signalCode).toBe('SIGKILL');
     }, 30_000);
+
+    test('is removed also when it is frozen, where a signal alone ends nobody', async () => {
+      const { walk, paths, files } = await group({});
+      const child = await member(files, 'sleep 60');
+      await freeze(sys, walk.place.cgroupParent, ID);
+      expect(isFrozen(sys, walk.place.cgroupParent, ID)).toBe(true);
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      if (version === 'v1') {
+        // Positive control: on v1 a frozen process does not even die. Its own state in the kernel says so, no clock.
+        child.kill('SIGKILL');
+        expect(readFileSync(`/proc/${child.pid!}/status`, 'utf8')).toMatch(
+          /^ShdPnd:\s+0*100$|^SigPnd:\s+0*100$/m,
+        );
+        expect(readFileSync(`/proc/${child.pid!}/stat`, 'utf8')).not.toContain(') Z');
+      }
+      await removeCgroup(sys, walk.place.cgroupParent, ID);
+      await ended;
+      expect(child.signalCode).toBe('SIGKILL');
+      for (const path of Object.values(paths)) expect(existsSync(path)).toBe(false);
+    });
+
+    test('is frozen and thawed as often as one likes, with those that are born meanwhile', async () => {
+      const { walk, files } = await group({ pids: 60 });
+      const { cgroupParent: parent } = walk.place;
+      const child = await member(files, 'while :; do sleep 0 & wait; done');
+      const running = (): boolean => / [RSD] /.test(readFileSync(`/proc/${child.pid!}/stat`, 'utf8'));
+      expect(thaw(sys, parent, ID)).toBe(false);
+      for (let round = 0; round < 5; round++) {
+        await freeze(sys, parent, ID);
+        expect(isFrozen(sys, parent, ID)).toBe(true);
+        const times = readFileSync(`/proc/${child.pid!}/schedstat`, 'utf8');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        expect(readFileSync(`/proc/${child.pid!}/schedstat`, 'utf8')).toBe(times);
+        expect(thaw(sys, parent, ID)).toBe(true);
+        expect(isFrozen(sys, parent, ID)).toBe(false);
+      }
+      expect(running()).toBe(true);
+      await removeCgroup(sys, parent, ID);
+    });
+
+    test('that is gone can neither be frozen nor thawed', async () => {
+      const { walk } = await group({});
+      const { cgroupParent: parent } = walk.place;
+      expect(thaw(sys, parent, 'no-such')).toBe(false);
+      expect(isFrozen(sys, parent, 'no-such')).toBe(false);
+      const error = await failure(() => freeze(sys, parent, 'no-such'));
+      expect([error.reason, error.message]).toEqual(['not-running', 'cannot pause it: it has just ended']);
+    });
 
     test('is removed with groups beneath it', async () => {
       const { walk, paths, files } = await group({});

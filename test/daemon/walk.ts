@@ -47,9 +47,11 @@ export class Walk {
     const context: RunContext<never> = {
       ...this.context(),
       drawn: drawn as never,
+      interruption: new Promise(() => undefined),
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
       alsoUndo: (compensation) => this.undo.push(compensation),
+      record: () => undefined,
       report: () => undefined,
     };
     return (await step.run(taken as never, context)) as Pick<Values, S['gives'][number]>;
@@ -67,7 +69,16 @@ export class Walk {
   }
 
   private context(): PlanContext {
-    const run = { id: 'test', traceparent: '', gated: false, initSteps: [], stdin: 'null' } as const;
+    const run = {
+      id: 'test',
+      traceparent: '',
+      gated: false,
+      initSteps: [],
+      stdin: 'null',
+      supervised: false,
+      attached: true,
+      self: [],
+    } as const;
     return { place: this.place, sys: this.sys, run };
   }
 }

@@ -9,13 +9,24 @@ import type { Bridge, Lease, Values } from '../../src/flows/values.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 
 const [, , what, root = '', count = '1', name = ''] = process.argv;
-const run = { id: 'test', traceparent: '', gated: false, initSteps: [], stdin: 'null' } as const;
+const run = {
+  id: 'test',
+  traceparent: '',
+  gated: false,
+  initSteps: [],
+  stdin: 'null',
+  supervised: false,
+  attached: true,
+  self: [],
+} as const;
 const context: PlanContext = { place: placeOf(root), sys: new Kernel(), run };
 const quiet = {
   warn: () => undefined,
   note: () => undefined,
   alsoUndo: () => undefined,
+  record: () => undefined,
   report: () => undefined,
+  interruption: new Promise<void>(() => undefined),
 };
 const acting = <P>(drawn: P): RunContext<P> => ({ ...context, ...quiet, drawn });
 

@@ -274,7 +274,7 @@ describe.skipIf(skipUnlessRoot())('a container that stays', () => {
     );
     expect((await box.run(['ps'])).stdout).not.toContain('box');
     expect((await box.run(['ps', '-a'])).stdout).toMatch(/Exited \(4\).* box/);
-    expect(await box.run(['start', 'box'])).toMatchObject({ code: 4, stdout: 'run\nrun\n' });
+    expect(await box.run(['start', '-a', 'box'])).toMatchObject({ code: 4, stdout: 'run\nrun\n' });
     const [found] = JSON.parse((await box.run(['inspect', 'box'])).stdout) as [
       { ID: string; Name: string; State: { ExitCode: number; Running: boolean } },
     ];

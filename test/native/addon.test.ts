@@ -25,6 +25,7 @@ import {
 import { constants } from 'node:os';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { binding, buildFolder, type Cloned, type Or, type Refused } from '../../src/kernel/binding.ts';
@@ -524,6 +525,32 @@ describe('clone', () => {
       });
     expect(run(list).split('\n')).toContain('200'); // The control: without it Node does leak.
     expect(run(`native.cloexecFrom(3); ${list}`).split('\n')).not.toContain('200');
+  });
+
+  test('a detached child leads a session of its own and outlives us; any other dies with us', async () => {
+    const cloned = (detached: boolean): number => {
+      const code = `
+        const nothing = fs.openSync('/dev/null', 'r+');
+        const fds = [nothing, nothing, nothing];
+        const request = { exe: fs.openSync('/bin/sleep'), argv: ['sleep', '1000'], env: [], flags: 0, cwd: '/', fds };
+        process.stdout.write(String(native.clone({ ...request, detached: ${detached} }).pid));`;
+      return Number(execFileSync(process.execPath, script(code), { encoding: 'utf8' }));
+    };
+    /** State, parent, group and session. */
+    const stat = (pid: number): string[] | undefined => {
+      if (!existsSync(`/proc/${pid}`)) return undefined;
+      return readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+    };
+    const [kept, lost] = [cloned(true), cloned(false)];
+    try {
+      while (![undefined, 'Z'].includes(stat(lost)?.[0])) await pause(5);
+      expect(stat(kept)?.[0]).toMatch(/[SR]/);
+      expect(stat(kept)?.[3]).toBe(kept.toString());
+    } finally {
+      process.kill(kept, 'SIGKILL');
+    }
   });
 
   test('what fails in the child comes back, and nothing is left of it', () => {

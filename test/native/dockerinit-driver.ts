@@ -96,6 +96,8 @@ export const baseConfig: InitConfig = {
     rlimits: [],
     shm_size: 65536 * 1024,
     seccomp: true,
+    oom_score_adj: 0,
+    init: false,
   },
 };
 

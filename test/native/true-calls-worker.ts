@@ -8,7 +8,7 @@ import { placeOf } from '../../src/daemon/place.ts';
 import type { EngineEvent } from '../../src/engine/frontend.ts';
 import { Breakpoints } from '../../src/engine/pauses.ts';
 import { walkFlow } from '../../src/engine/session.ts';
-import { runFlow } from '../../src/flows/run.ts';
+import { runFlow, UNSUPERVISED } from '../../src/flows/run.ts';
 import type { Call } from '../../src/kernel/calls.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 
@@ -49,9 +49,11 @@ async function main([root = '', out = '', asked = '{}']: readonly string[]): Pro
     command: 'run',
     version: '0',
     steps: runFlow,
-    initial: { request },
+    initial: { request, ...UNSUPERVISED },
     rm: true,
     stdin: 'null',
+    signals: 'passed',
+    self: [],
     failpoints: [],
     breakpoints: new Breakpoints(
       [],

@@ -253,6 +253,8 @@ function processes(): Process[] {
     const pid = Number(name);
     const parent = Number(fields[1]);
     if (pid === 2 || parent === 2) continue;
+    // Dead, and orphaned: all that is left is for the host's init to ask for its exit code, in its own good time.
+    if (fields[0] === 'Z' && parent === 1) continue;
     found.push({
       pid,
       parent,

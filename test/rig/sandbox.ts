@@ -193,7 +193,7 @@ export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
         troubles.push(`ts-dock ${args.join(' ')} ended with ${code ?? 'a signal'}: ${stderr.trim()}`);
     };
     await tidy('recover');
-    for (const id of namesIn(join(root, 'containers'))) await tidy('rm', id);
+    for (const id of namesIn(join(root, 'containers'))) await tidy('rm', '-f', id);
     await tidy('host', 'down');
     for (const place of ['containers', 'overlay/mnt', 'execdriver/native']) {
       for (const name of namesIn(join(root, place)))

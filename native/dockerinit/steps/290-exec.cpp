@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "../reaper.hpp"
 #include "../steps.hpp"
 
 namespace dockerinit {
@@ -66,6 +67,9 @@ Status exec(Init& init, const DescriptorsClosed&, const CapabilitiesDropped&, co
   auto program = look_path(init.arguments.command[0], search_path(init.environment));
   if (!program) return program.failure();
   if (auto closed = init.kernel.close_range(Pipe::kFd + 1, 0); !closed) return closed;
+  if (init.config.init) {
+    if (auto child = become_reaper(init); !child) return child;
+  }
   std::vector<char*> argv = pointers(init.arguments.command);
   std::vector<char*> environment = pointers(init.environment);
   init.note("program", *program);

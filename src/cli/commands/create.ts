@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { createFlow } from '../../flows/create.ts';
 import type { Cli } from '../cli.ts';
+import { withCidFile } from '../cid-file.ts';
 import { ensureImage } from '../image.ts';
 import {
   addContainerFlags,
@@ -10,6 +11,7 @@ import {
   type ContainerOptions,
   type DebuggerOptions,
 } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** `create IMAGE [COMMAND...]`: a container on disk, whose id goes to standard output. */
@@ -24,16 +26,20 @@ export function createCommand(cli: Cli): Command {
     .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
       const request = requestOf(image, words, options, cli.surroundings);
       const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
       ensureImage(cli, image);
-      const { values } = await walk(cli, {
-        command: 'create',
-        steps: createFlow,
-        initial: { request },
-        rm: false,
-        interactive: false,
-        watching,
-      });
+      const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+        walk(cli, {
+          command: 'create',
+          steps: createFlow,
+          initial: { request },
+          rm: false,
+          interactive: false,
+          watching,
+          tracing,
+        }),
+      );
       if (values.registered !== undefined && cli.exitCode === 0) cli.print(values.registered.id);
     });
 }

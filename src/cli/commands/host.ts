@@ -6,6 +6,7 @@ import { forgetFirewall } from '../../daemon/firewall.ts';
 import { hostFlow } from '../../flows/host.ts';
 import type { Cli } from '../cli.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
+import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 import { removeAll, undoneText } from './uninstall.ts';
 
@@ -17,6 +18,7 @@ export function hostCommand(cli: Cli): Command {
     .helpOption('--help', 'show this help');
   addDebuggerFlags(up).action(async (options: DebuggerOptions) => {
     const watching = watchingOf(options);
+    const tracing = tracingOf(options, cli.surroundings.env);
     cli.requireRoot();
     await cli.recoverFirst();
     forgetFirewall(cli.sys, cli.place);
@@ -27,6 +29,7 @@ export function hostCommand(cli: Cli): Command {
       rm: false,
       interactive: false,
       watching,
+      tracing,
     });
   });
   const down = new Command('down')

@@ -11,11 +11,12 @@ export function inspectCommand(cli: Cli): Command {
     .helpOption('--help', 'show this help')
     .option('--json', 'as JSON (always)')
     .argument('<name...>', 'containers or images, by name or id')
-    .action((names: string[]) => {
+    .action(async (names: string[]) => {
+      const there = await cli.rootIsTrue();
       const found: unknown[] = [];
       for (const name of names) {
         try {
-          if (!cli.rootIsThere())
+          if (!there)
             throw new TsDockError(
               'no-such-container',
               `cannot find ${name}: there is nothing in ${cli.place.root}`,

@@ -3,6 +3,7 @@ import { compensationText } from '../../engine/compensation.ts';
 import { planRecovery, recover } from '../../engine/recovery.ts';
 import type { Cli } from '../cli.ts';
 import { addJsonFlag } from '../options.ts';
+import { exportLater, tracingOf } from '../tracing.ts';
 
 /** `recover [--script]`: undoes what runs that were killed left behind. */
 export function recoverCommand(cli: Cli): Command {
@@ -57,5 +58,12 @@ async function act(cli: Cli, json: boolean): Promise<void> {
         ? 'Nothing to recover.'
         : `Recovered ${recovered.length.toString()} ${recovered.length === 1 ? 'run' : 'runs'}.`,
     );
+  sendWhatWasWaited(cli, recovered.length);
   if (recovered.some(({ failed }) => failed.length > 0)) cli.exitCode = 1;
+}
+
+/** A killed run could not send its own trace. */
+function sendWhatWasWaited(cli: Cli, recovered: number): void {
+  const { collector } = tracingOf({}, process.env);
+  if (recovered > 0 && collector !== undefined) exportLater(cli, collector);
 }

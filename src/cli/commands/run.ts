@@ -1,39 +1,86 @@
 import { Command } from 'commander';
-import { runFlow } from '../../flows/run.ts';
+import { TsDockError } from '../../engine/failure.ts';
+import { attachedRunFlow, detachedRunFlow, runFlow, UNSUPERVISED } from '../../flows/run.ts';
+import type { CreateRequest } from '../../daemon/model.ts';
 import type { Cli } from '../cli.ts';
 import {
   addContainerFlags,
   addDebuggerFlags,
-  addRemoveFlag,
+  addProxyFlag,
+  addRunFlags,
+  detachKeysOf,
   requestOf,
   watchingOf,
   type ContainerOptions,
   type DebuggerOptions,
+  type ProxyOption,
 } from '../options.ts';
+import { withCidFile } from '../cid-file.ts';
 import { ensureImage } from '../image.ts';
-import { walk } from '../walk.ts';
+import { tracingOf } from '../tracing.ts';
+import { walk, type Walk } from '../walk.ts';
 
-/** `run IMAGE [COMMAND...]`: create, start and wait for a container, in the foreground. */
+/** `run IMAGE [COMMAND...]`: create and start a container; wait for its end, or leave it running. */
 export function runCommand(cli: Cli): Command {
   const command = new Command('run')
     .summary('run a container')
-    .description('Create a container from an image, start it, and wait for its end.');
-  addDebuggerFlags(addRemoveFlag(addContainerFlags(command)));
+    .description(
+      'Create a container from an image, start it, and wait for its end; with -d, leave it running.',
+    );
+  addDebuggerFlags(addProxyFlag(addRunFlags(addContainerFlags(command))));
   return command
     .argument('<image>')
     .argument('[command...]')
-    .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
-      const request = requestOf(image, words, options, cli.surroundings);
-      const watching = watchingOf(options);
-      cli.requireRoot();
-      ensureImage(cli, image);
-      await walk(cli, {
-        command: 'run',
-        steps: runFlow,
-        initial: { request },
-        rm: request.hostConfig.AutoRemove,
-        interactive: request.config.OpenStdin,
-        watching,
-      });
-    });
+    .action(
+      async (image: string, words: string[], options: ContainerOptions & DebuggerOptions & ProxyOption) => {
+        const request = requestOf(image, words, options, cli.surroundings);
+        const watching = watchingOf(options);
+        const tracing = tracingOf(options, cli.surroundings.env);
+        const manner = mannerOf(request, options);
+        cli.requireRoot();
+        ensureImage(cli, image);
+        const keepSignals = options.sigProxy === false;
+        const { left, values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+          walk(cli, {
+            ...manner,
+            command: 'run',
+            rm: request.hostConfig.AutoRemove,
+            watching,
+            tracing,
+            keepSignals,
+          }),
+        );
+        if (left && options.detach === true) cli.print(values.identity?.id ?? '');
+      },
+    );
+}
+
+type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;
+
+/**
+ * Whether anybody looks, and whose child the container is. One that goes with its command, and has no terminal, needs no
+ * monitor: its streams are ours, and the shortest way. What stays has a log, and outlives a command that is killed.
+ */
+function mannerOf(request: CreateRequest, { detach, detachKeys }: ContainerOptions): Manner {
+  const { Tty: tty, OpenStdin: input } = request.config;
+  if (detach === true)
+    return { steps: detachedRunFlow, initial: { request }, supervised: true, interactive: false };
+  if (!tty && request.hostConfig.AutoRemove)
+    return { steps: runFlow, initial: { request, ...UNSUPERVISED }, interactive: input };
+  if (tty && input && !process.stdin.isTTY) throw noTerminal();
+  const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };
+  return {
+    steps: attachedRunFlow,
+    initial: { request },
+    supervised: true,
+    streams,
+    interactive: input || tty,
+  };
+}
+
+export function noTerminal(): TsDockError {
+  return new TsDockError('bad-usage', 'cannot use -i together with -t: the input device is not a TTY', {
+    means: 'What comes over a pipe or from a file was typed by nobody, and cannot be a terminal.',
+    remedy: 'Leave -t away, or do it at a terminal.',
+  });
 }

@@ -1,29 +1,72 @@
 import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
-import { startFlow } from '../../flows/run.ts';
+import type { Container } from '../../daemon/model.ts';
+import { attachedStartFlow, detachedStartFlow } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
-import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
-import { walk } from '../walk.ts';
+import {
+  addDebuggerFlags,
+  addDetachKeys,
+  addProxyFlag,
+  detachKeysOf,
+  watchingOf,
+  type DebuggerOptions,
+  type ProxyOption,
+} from '../options.ts';
+import { tracingOf } from '../tracing.ts';
+import { walk, type Walk } from '../walk.ts';
+import { noTerminal } from './run.ts';
 
-/** `start CONTAINER`: starts a created or ended container and waits for it, in the foreground. */
+interface StartOptions {
+  readonly attach?: boolean;
+  readonly interactive?: boolean;
+  readonly detachKeys?: string;
+}
+
+/** `start CONTAINER`: starts a created or ended container, and leaves it running; with -a, waits for its end. */
 export function startCommand(cli: Cli): Command {
   const command = new Command('start')
     .summary('start a container')
-    .description('Start a container that was created or has ended, and wait for its end.')
-    .helpOption('--help', 'show this help');
-  addDebuggerFlags(command);
-  return command.argument('<container>').action(async (wanted: string, options: DebuggerOptions) => {
-    const watching = watchingOf(options);
-    cli.requireRoot();
-    await cli.recoverFirst();
-    const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
-    await walk(cli, {
-      command: 'start',
-      steps: startFlow,
-      initial: { wanted: container.ID },
-      rm: hostConfig.AutoRemove,
-      interactive: container.Config.OpenStdin,
-      watching,
+    .description('Start a container that was created or has ended; with -a, wait for its end.')
+    .helpOption('--help', 'show this help')
+    .option('-a, --attach', 'show what it says, and wait for its end')
+    .option('-i, --interactive', 'pass standard input on to it as well');
+  addDebuggerFlags(addProxyFlag(addDetachKeys(command)));
+  return command
+    .argument('<container>')
+    .action(async (wanted: string, options: StartOptions & DebuggerOptions & ProxyOption) => {
+      const watching = watchingOf(options);
+      const tracing = tracingOf(options, cli.surroundings.env);
+      cli.requireRoot();
+      await cli.recoverFirst();
+      const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
+      const manner = mannerOf(container, options);
+      const { left } = await walk(cli, {
+        ...manner,
+        command: 'start',
+        rm: hostConfig.AutoRemove,
+        watching,
+        tracing,
+        keepSignals: options.sigProxy === false,
+      });
+      if (left && manner.streams === undefined) cli.print(wanted);
     });
-  });
+}
+
+type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;
+
+function mannerOf({ ID, Config }: Container, { attach, interactive, detachKeys }: StartOptions): Manner {
+  const wanted = ID;
+  if (attach !== true && interactive !== true)
+    return { steps: detachedStartFlow, initial: { wanted }, supervised: true, interactive: false };
+  const input = interactive === true && Config.OpenStdin;
+  const tty = Config.Tty;
+  if (tty && input && !process.stdin.isTTY) throw noTerminal();
+  const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };
+  return {
+    steps: attachedStartFlow,
+    initial: { wanted },
+    supervised: true,
+    streams,
+    interactive: input || tty,
+  };
 }

@@ -1,8 +1,11 @@
 /** Tables: aligned columns under a heading, as wide as what stands in them. Beside each stands `--json`. */
 import type { ListedImage } from '../../daemon/inspect.ts';
 import type { Container } from '../../daemon/model.ts';
+import type { Usage } from '../../daemon/stats.ts';
 import type { StepInfo } from '../../engine/frontend.ts';
-import { ago, bytesText } from './units.ts';
+import type { Trace } from '../../trace/model.ts';
+import type { Mark } from '../../trace/queue.ts';
+import { ago, bytesText, durationText } from './units.ts';
 import type { Style } from './style.ts';
 import { clean, padTo, widthOf } from './text.ts';
 
@@ -43,9 +46,30 @@ export function containersTable(containers: readonly Container[], whole: boolean
   );
 }
 
-function statusOf({ Running, ExitCode, StartedAt, FinishedAt }: Container['State']): string {
-  if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}`;
+/** Docker's words. */
+export function statusOf(state: Container['State']): string {
+  const { Running, Paused, Restarting, ExitCode, StartedAt, FinishedAt } = state;
+  if (Restarting) return `Restarting (${ExitCode.toString()}) ${ago(FinishedAt)}`;
+  if (Running) return `Up ${ago(StartedAt).replace(/ ago$/, '')}${Paused ? ' (Paused)' : ''}`;
   return StartedAt.startsWith('0001') ? 'Created' : `Exited (${ExitCode.toString()}) ${ago(FinishedAt)}`;
+}
+
+export function statsTable(list: readonly Usage[], style: Style): string {
+  const pair = (a: number, b: number): string => `${bytesText(a)} / ${bytesText(b)}`;
+  return table(
+    ['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'],
+    list.map(({ id, name, cpu, memory, memoryLimit, network, read, written, pids }) => [
+      id.slice(0, 12),
+      name,
+      `${cpu.toFixed(2)}%`,
+      pair(memory, memoryLimit),
+      `${(memoryLimit === 0 ? 0 : (100 * memory) / memoryLimit).toFixed(2)}%`,
+      network === null ? '-' : pair(network.received, network.sent),
+      pair(read, written),
+      pids.toString(),
+    ]),
+    style,
+  );
 }
 
 export function imagesTable(images: readonly ListedImage[], style: Style): string {
@@ -59,6 +83,28 @@ export function imagesTable(images: readonly ListedImage[], style: Style): strin
       layers.toString(),
       bytesText(size),
     ]),
+    style,
+  );
+}
+
+export function tracesTable(
+  rows: readonly { readonly trace: Trace; readonly mark: Mark | undefined }[],
+  style: Style,
+): string {
+  return table(
+    ['RUN', 'COMMAND', 'CONTAINER', 'WHEN', 'TOOK', 'EXIT', 'SENT'],
+    rows.map(({ trace: { run, command, container, containerName, spans, over, exitCode }, mark }) => {
+      const [root] = spans;
+      return [
+        run,
+        command,
+        containerName ?? container?.slice(0, 12) ?? '',
+        root === undefined ? '' : ago(new Date(Number(root.start / 1_000_000n)).toISOString()),
+        root === undefined ? '' : durationText(Number(root.end - root.start)),
+        over ? (exitCode ?? 0).toString() : 'not over',
+        mark === undefined ? '' : mark.state === 'sent' ? 'yes' : 'failed',
+      ];
+    }),
     style,
   );
 }

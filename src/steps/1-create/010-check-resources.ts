@@ -1,9 +1,6 @@
-import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
 import { kernelFacts, memoryWarnings } from '../../daemon/kernel-facts.ts';
-
-/** Docker 1.2.0's: 512 KiB. Below it not even the kernel's own bookkeeping fits. */
-const LEAST_MEMORY = 512 * 1024;
+import { LEAST_MEMORY, tooLittleMemory } from '../../daemon/least-memory.ts';
 
 export const checkResources = step({
   id: 'create.check-resources',
@@ -15,16 +12,7 @@ export const checkResources = step({
   gives: ['resourcesChecked'],
   observe: [],
   run({ request: { config } }, { sys, place, warn, note }) {
-    if (config.Memory !== 0 && config.Memory < LEAST_MEMORY) {
-      throw new TsDockError(
-        'limit',
-        `cannot limit memory to ${config.Memory.toString()} bytes: Minimum memory limit allowed is 512k`,
-        {
-          means: 'With less, not even the first process could start.',
-          remedy: 'Give -m at least 512k; most programs need some megabytes.',
-        },
-      );
-    }
+    if (config.Memory !== 0 && config.Memory < LEAST_MEMORY) throw tooLittleMemory(config.Memory);
     const warnings = memoryWarnings(config, kernelFacts(sys, place));
     for (const text of warnings) warn(text);
     note(

@@ -1,6 +1,6 @@
 import { checkKernelHostname } from '../../daemon/hosts.ts';
 import { commandOf } from '../../daemon/merge.ts';
-import { NEVER, type Container } from '../../daemon/model.ts';
+import { EMPTY_STATE, type Container } from '../../daemon/model.ts';
 import { shortId } from '../../daemon/store.ts';
 import { step } from '../../engine/step.ts';
 
@@ -22,15 +22,7 @@ export const newContainer = step({
       Path: path,
       Args: args,
       Config: { ...mergedConfig, Hostname },
-      State: {
-        Running: false,
-        Paused: false,
-        Restarting: false,
-        Pid: 0,
-        ExitCode: 0,
-        StartedAt: NEVER,
-        FinishedAt: NEVER,
-      },
+      State: EMPTY_STATE,
       Image: image.id,
       NetworkSettings: {
         IPAddress: '',

@@ -35,6 +35,8 @@ export const buildCommand = step({
       ),
       network: lease,
       resources: resourcesOf(container.Config, hostConfig),
+      oomScoreAdj: hostConfig.OomScoreAdj,
+      init: hostConfig.Init,
     };
     return { command };
   },

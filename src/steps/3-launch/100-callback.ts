@@ -1,5 +1,6 @@
-import { saveContainer } from '../../daemon/containers.ts';
-import type { State } from '../../daemon/model.ts';
+import { changeContainer, noSuchContainer } from '../../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
+import type { Container, State } from '../../daemon/model.ts';
 import { step } from '../../engine/step.ts';
 
 export const callback = step({
@@ -8,29 +9,34 @@ export const callback = step({
   actor: 'daemon',
   then: { symbol: 'startCallback', file: 'daemon/monitor.go:247' },
   now: { where: 'containerd client/task.go Start' },
-  needs: ['ready', 'child', 'subject', 'lease', 'volumes', 'resolvConf', 'hostsFiles'],
+  needs: ['ready', 'child', 'subject', 'lease', 'volumes', 'resolvConf', 'hostsFiles', 'monitor'],
   gives: ['running'],
   observe: ['files'],
   plan: ({ subject }) => ({
     drawn: undefined,
     undo: [{ lifetime: 'transient', kind: 'settle-state', container: subject.container.ID }],
   }),
-  run({ child, subject, lease, volumes, resolvConf, hostsFiles }, { sys, place }) {
+  async run({ child, subject, lease, volumes, resolvConf, hostsFiles, monitor }, { sys, place }) {
     const running: State = {
       ...subject.container.State,
       Running: true,
+      Paused: false,
+      Restarting: false,
       Pid: child.pid,
       ExitCode: 0,
       StartedAt: new Date().toISOString(),
+      OOMKilled: false,
+      StopRequested: false,
     };
-    const container = {
-      ...subject.container,
+    // As it stands on disk now: it may have been renamed since start.get-container read it.
+    const change = (container: Container): Container => ({
+      ...container,
       State: running,
       ResolvConfPath: resolvConf.path,
       HostsPath: hostsFiles.hosts,
       HostnamePath: hostsFiles.hostname,
       NetworkSettings: {
-        ...subject.container.NetworkSettings,
+        ...container.NetworkSettings,
         IPAddress: lease.address,
         IPPrefixLen: lease.prefix,
         Gateway: lease.gateway,
@@ -38,8 +44,12 @@ export const callback = step({
       },
       Volumes: volumes.paths,
       VolumesRW: volumes.writable,
-    };
-    saveContainer(sys, place, container, subject.hostConfig);
+    });
+    const container = changeContainer(sys, place, subject.container.ID, change);
+    if (container === undefined) throw noSuchContainer(subject.container.ID);
+    recordEvent(place, 'start', subjectOf(container));
+    // Last: from here on it outlives us, and whoever looks must find it written down.
+    await monitor?.own();
     return { running };
   },
 });

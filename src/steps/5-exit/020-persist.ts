@@ -1,6 +1,7 @@
-import { containerById, saveContainer } from '../../daemon/containers.ts';
+import { wasOomKilled } from '../../daemon/cgroup-figures.ts';
+import { changeContainer, noSuchContainer } from '../../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
 import { exitCodeOf } from '../../daemon/exit-code.ts';
-import type { State } from '../../daemon/model.ts';
 import { step } from '../../engine/step.ts';
 
 export const persist = step({
@@ -13,15 +14,26 @@ export const persist = step({
   gives: ['recorded'],
   observe: ['files'],
   run({ ended, subject }, { sys, place }) {
-    const container = containerById(sys, place, subject.container.ID);
-    const recorded: State = {
-      ...container.State,
-      Running: false,
-      Pid: 0,
-      ExitCode: exitCodeOf(ended),
-      FinishedAt: new Date().toISOString(),
-    };
-    saveContainer(sys, place, { ...container, State: recorded }, subject.hostConfig);
-    return { recorded };
+    const { ID } = subject.container;
+    const ExitCode = exitCodeOf(ended);
+    // Now or never: the counter goes with the cgroup.
+    const OOMKilled = wasOomKilled(sys, place.cgroupParent, ID);
+    const container = changeContainer(sys, place, ID, (found) => ({
+      ...found,
+      State: {
+        ...found.State,
+        Running: false,
+        Paused: false,
+        Restarting: false,
+        Pid: 0,
+        ExitCode,
+        FinishedAt: new Date().toISOString(),
+        OOMKilled,
+      },
+    }));
+    if (container === undefined) throw noSuchContainer(ID);
+    if (OOMKilled) recordEvent(place, 'oom', subjectOf(container));
+    recordEvent(place, 'die', subjectOf(container), { exitCode: ExitCode.toString() });
+    return { recorded: container.State };
   },
 });

@@ -1,0 +1,72 @@
+/** Signals to a container from another process than its supervisor. */
+import { TsDockError } from '../engine/failure.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { changeContainer, findContainer } from './containers.ts';
+import { recordEvent, subjectOf } from './events.ts';
+import { thaw } from './freezer.ts';
+import type { Container } from './model.ts';
+import type { Place } from './place.ts';
+import { holdProcess, signalProcess } from './processes.ts';
+import { SIGKILL, signalName, stopSignalOf } from './signals.ts';
+import { requestStop, supervisedBy, teardownOver, type Phase } from './supervision.ts';
+
+/** Thaws a paused container, in the kernel and on disk; gives whether it was paused. */
+export function resume(sys: Kernel, place: Place, id: string): boolean {
+  const was = thaw(sys, place.cgroupParent, id);
+  changeContainer(sys, place, id, (container) =>
+    container.State.Paused ? { ...container, State: { ...container.State, Paused: false } } : container,
+  );
+  return was;
+}
+
+/**
+ * Sends a signal to process 1. SIGKILL and the container's own stop signal are wishes for its end: they are written down,
+ * and a paused container is thawed for them. After SIGKILL, the end of the teardown is waited for.
+ */
+export async function killContainer(
+  sys: Kernel,
+  place: Place,
+  wanted: string,
+  signal: number,
+  say: (text: string) => void,
+): Promise<void> {
+  const { container } = findContainer(sys, place, wanted);
+  const { run, phase } = supervisedBy(sys, place, container);
+  const held = phase === 'running' ? holdProcess(sys, place, container.ID) : undefined;
+  // Between two lives of a restart policy there is nobody to be signalled, but the wish can be heard.
+  const between = container.State.Restarting && signal === SIGKILL;
+  if (held === undefined && !between) throw notRunning('kill', wanted, phase);
+  try {
+    const final = signal === SIGKILL || signal === stopSignalOf(container.Config);
+    if (final) requestStop(sys, place, container.ID);
+    if (held !== undefined && signalProcess(sys, held.pidfd, signal))
+      recordEvent(place, 'kill', subjectOf(container), { signal: signalName(signal) });
+    if (final && resume(sys, place, container.ID) && signal !== SIGKILL)
+      say(`${wanted} was paused: it goes on, so that it can end`);
+    else if (container.State.Paused && !final) say(`${wanted} is paused: the signal waits until it goes on`);
+  } finally {
+    if (held !== undefined) sys.close(held.pidfd);
+  }
+  if (signal === SIGKILL) await teardownOver(sys, place, run);
+}
+
+/** Brings a container to its end if some run has it, and waits until that run has taken it down (`rm -f`). */
+export async function endContainer(sys: Kernel, place: Place, container: Container): Promise<void> {
+  const { ID } = container;
+  const { run, phase } = supervisedBy(sys, place, container);
+  if (phase === 'idle') return;
+  if (phase === 'starting') throw notRunning('end', container.Name.slice(1), phase);
+  if (phase === 'running') await killContainer(sys, place, ID, SIGKILL, () => undefined);
+  else await teardownOver(sys, place, run);
+}
+
+export function notRunning(verb: string, wanted: string, phase: Phase): TsDockError {
+  return phase === 'starting'
+    ? new TsDockError('not-running', `cannot ${verb} ${wanted}: it is being started`, {
+        means: 'Some ts-dock is preparing it, and its program does not run yet.',
+        remedy: 'Try again when it runs, or end the ts-dock that starts it.',
+      })
+    : new TsDockError('not-running', `cannot ${verb} ${wanted}: it is not running`, {
+        remedy: '`ts-dock ps` shows what runs.',
+      });
+}

@@ -1,0 +1,20 @@
+/** Every flow that a command walks, by the name that `steps FLOW` knows it by. */
+import type { AnyStep } from '../engine/step.ts';
+import { createFlow } from './create.ts';
+import { hostFlow } from './host.ts';
+import { attachedRunFlow, attachedStartFlow, detachedRunFlow, restartFlow, runFlow } from './run.ts';
+import { stopFlow } from './stop.ts';
+
+export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
+  run: runFlow,
+  'run-supervised': attachedRunFlow,
+  'run-detached': detachedRunFlow,
+  create: createFlow,
+  start: attachedStartFlow,
+  host: hostFlow,
+  stop: stopFlow,
+  'restart-policy': restartFlow,
+};
+
+/** Every step that there is, once. */
+export const ALL_STEPS: readonly AnyStep[] = [...new Set(Object.values(FLOWS).flat())];
