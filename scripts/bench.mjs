@@ -1,15 +1,38 @@
 /**
- * `npm run bench`: how long a run takes, beside its peers in the same rounds, so that a noisy machine is noisy for all.
- * Prints minimum, median and 90th percentile of wall time in milliseconds, and where ts-dock's time went, from its journal.
+ * `npm run bench`: how long a run takes, beside its peers in the same rounds, so that a noisy machine is noisy for all;
+ * where ts-dock's time goes, from its journal; and many containers at once. Wall time in milliseconds.
  *
- *   npm run bench -- [ROUNDS]     default 40
+ *   npm run bench -- [ROUNDS] [--at-once N] [--json]     default 40 rounds, 50 at once (0: leave it out)
+ *
+ * Peers that are not installed, or do not work here, are left out with the reason. docker and podman are given an image
+ * of their own, made of this host's busybox, and it is removed again: nothing is downloaded.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 
-const ROUNDS = Number(process.argv[2] ?? 40);
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, 'at-once': { type: 'string', default: '50' } },
+});
+const ROUNDS = Number(positionals[0] ?? 40);
+const AT_ONCE = Number(options['at-once']);
+if (!(ROUNDS >= 1) || !(AT_ONCE >= 0))
+  throw new Error('usage: npm run bench -- [ROUNDS] [--at-once N] [--json]');
 const PAUSE_MS = 80;
 const bundle = join(import.meta.dirname, '../dist/ts-dock.cjs');
 const folder = mkdtempSync(join(tmpdir(), 'ts-dock-bench-'));
@@ -21,7 +44,6 @@ writeFileSync(empty, '');
 const env = { ...process.env };
 delete env.NODE_EXTRA_CA_CERTS;
 
-const has = (name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
 const run = (command, args) => {
   const started = process.hrtime.bigint();
   const done = spawnSync(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
@@ -30,61 +52,92 @@ const run = (command, args) => {
     throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stderr}`);
   return { started: Number(started), ended: Number(ended), ms: Number(ended - started) / 1e6 };
 };
-const WITHOUT_ENDPOINT = 'ts-dock run --rm base true';
 /** Nobody listens there: the exporter's worst case. */
-const WITH_ENDPOINT = 'ts-dock run --rm --otlp URL base true';
+const NOBODY = 'http://127.0.0.1:9';
 const tsDock = (...args) => run(process.execPath, [bundle, '--root', root, ...args]);
 
-const subjects = [
-  { name: 'empty Node program', go: () => run(process.execPath, [empty]) },
-  { name: WITHOUT_ENDPOINT, go: () => tsDock('run', '--rm', 'base', 'true'), split: true },
-  {
-    name: 'ts-dock run --rm -m 64m --cpus .5 --pids-limit 50',
-    go: () => tsDock('run', '--rm', '-m', '64m', '--cpus', '.5', '--pids-limit', '50', 'base', 'true'),
-  },
-  { name: 'ts-dock run --rm --net none', go: () => tsDock('run', '--rm', '--net', 'none', 'base', 'true') },
-  { name: WITH_ENDPOINT, go: () => tsDock('run', '--rm', '--otlp', 'http://127.0.0.1:9', 'base', 'true') },
-  { name: 'unshare -mpnuif --fork true', go: () => run('unshare', ['-mpnuif', '--fork', 'true']) },
-  ...runcSubject(),
-  ...engineSubject('docker', ['run', '--rm', 'busybox', 'true']),
-  ...engineSubject('podman', ['run', '--rm', 'busybox', 'true']),
-];
+/** What could not be measured here, and why. */
+const skipped = [];
 
-/** runc takes a bundle and no image: the same rootfs, five namespaces and limits, no network of its own. */
-function runcSubject() {
-  if (!has('runc')) return [];
+/** A root filesystem of one program, for peers that would have to download one. */
+function rootfs() {
+  const path = join(folder, 'rootfs');
+  if (existsSync(path)) return path;
+  mkdirSync(join(path, 'bin'), { recursive: true });
+  const copied = spawnSync('cp', [which('busybox') ?? '/bin/true', join(path, 'bin/true')]);
+  if (copied.status !== 0) throw new Error('there is no busybox to put into an image');
+  return path;
+}
+
+function which(name) {
+  const { status, stdout } = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** The subject, where it is there and a first try of it succeeds. */
+function peer(name, program, prepare) {
+  try {
+    if (which(program) === undefined) throw new Error(`${program} is not installed`);
+    const go = prepare();
+    go();
+    return [{ name, go }];
+  } catch (error) {
+    skipped.push({ name, reason: String(error.message).trim().split('\n')[0] });
+    return [];
+  }
+}
+
+/** runc takes a bundle and no image: five namespaces and limits, but no network that leads anywhere. */
+function runc() {
   const bundleDir = join(folder, 'runc');
-  const made = spawnSync('sh', [
-    '-ec',
-    `mkdir -p ${bundleDir}/rootfs/bin && cp "$(command -v busybox || echo /bin/true)" ${bundleDir}/rootfs/bin/true && cd ${bundleDir} && runc spec`,
-  ]);
-  if (made.status !== 0) return [];
+  mkdirSync(bundleDir);
+  run('runc', ['spec', '--bundle', bundleDir]);
   const file = join(bundleDir, 'config.json');
   const spec = JSON.parse(readFileSync(file, 'utf8'));
   spec.process.terminal = false;
   spec.process.args = ['/bin/true'];
+  spec.root.path = rootfs();
   writeFileSync(file, JSON.stringify(spec));
-  const subject = {
-    name: 'runc run (no network set up)',
-    go: () => run('runc', ['run', '--bundle', bundleDir, `bench-${process.pid}`]),
-  };
-  return works(subject) ? [subject] : [];
+  return () => run('runc', ['run', '--bundle', bundleDir, `bench-${process.pid}`]);
 }
 
-function engineSubject(name, args) {
-  if (!has(name)) return [];
-  const subject = { name: `${name} ${args.join(' ')}`, go: () => run(name, args) };
-  return works(subject) ? [subject] : [];
+const images = [];
+
+function engine(program) {
+  const image = `ts-dock-bench-${process.pid}`;
+  const made = spawnSync(
+    'sh',
+    ['-c', `tar -C "$1" -c . | "$2" import - "$3"`, 'sh', rootfs(), program, image],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (made.status !== 0) throw new Error(made.stderr);
+  images.push([program, image]);
+  return () => run(program, ['run', '--rm', image, '/bin/true']);
 }
 
-function works({ name, go }) {
-  try {
-    go();
-    return true;
-  } catch (error) {
-    console.log(`left out: ${name}: ${String(error.message).split('\n')[0]}`);
-    return false;
-  }
+const ours = (...args) => ({
+  name: ['ts-dock run --rm', ...args, 'base true'].join(' '),
+  go: () => tsDock('run', '--rm', ...args, 'base', 'true'),
+});
+
+function allSubjects() {
+  return [
+    { name: 'empty Node program', go: () => run(process.execPath, [empty]) },
+    { ...ours(), split: true },
+    ours('-m', '64m', '--cpus', '.5', '--pids-limit', '50'),
+    ours('--net', 'none'),
+    ours('--otlp', NOBODY),
+    ...peer(
+      'unshare -mpnuif --fork true',
+      'unshare',
+      () => () => run('unshare', ['-mpnuif', '--fork', 'true']),
+    ),
+    ...peer('runc run (no network set up)', 'runc', runc),
+    ...peer('docker run --rm', 'docker', () => engine('docker')),
+    ...peer('podman run --rm', 'podman', () => engine('podman')),
+  ];
 }
 
 /** Where the last run's time went. The journal's clock is CLOCK_MONOTONIC, as process.hrtime's is. */
@@ -123,13 +176,12 @@ const median = (numbers) =>
     0.5,
   );
 
-try {
-  if (!existsSync(bundle)) throw new Error('there is no dist/ts-dock.cjs: npm run build makes it');
-  tsDock('host', 'up');
-  tsDock('run', '--rm', 'base', 'true');
+const round = (ms) => Math.round(ms * 10) / 10;
+
+function inRounds(subjects) {
   const times = new Map(subjects.map(({ name }) => [name, []]));
   const splits = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let n = 0; n < ROUNDS; n++) {
     for (const { name, go, split } of subjects) {
       // The kernel takes the last run's network namespace down by itself, and whoever makes one meanwhile waits for it.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
@@ -139,28 +191,150 @@ try {
     }
   }
   const base = median(times.get('empty Node program'));
-  console.log(
-    `${'wall time, ms'.padEnd(52)} ${'min'.padStart(7)} ${'median'.padStart(7)} ${'p90'.padStart(7)}  of an empty Node program`,
-  );
-  for (const [name, list] of times) {
+  const runs = [...times].map(([name, list]) => {
     const sorted = [...list].sort((a, b) => a - b);
-    const cells = [sorted[0], at(sorted, 0.5), at(sorted, 0.9)]
-      .map((ms) => ms.toFixed(1).padStart(7))
-      .join(' ');
-    console.log(`${name.padEnd(52)} ${cells}  ${(at(sorted, 0.5) / base).toFixed(2)}`);
-  }
-  const ratio = median(times.get(WITH_ENDPOINT)) / median(times.get(WITHOUT_ENDPOINT));
-  console.log(
-    `\na run with an endpoint set beside one without: ${ratio.toFixed(3)} of the median (goal: at most 1.05)`,
+    const [min, mid, p90] = [sorted[0], at(sorted, 0.5), at(sorted, 0.9)];
+    return {
+      name,
+      min: round(min),
+      median: round(mid),
+      p90: round(p90),
+      ofEmptyNode: Math.round((mid / base) * 100) / 100,
+    };
+  });
+  const parts = Object.keys(splits[0]).map((part) => [
+    part,
+    round(median(splits.map((split) => split[part]))),
+  ]);
+  const endpointRatio = median(times.get(ours('--otlp', NOBODY).name)) / median(times.get(ours().name));
+  return { runs, parts: Object.fromEntries(parts), endpointRatio: Math.round(endpointRatio * 1000) / 1000 };
+}
+
+// --- many at once ---------------------------------------------------------------------------------------------------
+
+/** All are up before the first may end; then all end. What they leave behind is looked for. */
+async function atOnce(count) {
+  const gate = join(folder, 'gate');
+  mkdirSync(gate);
+  spawnSync('mkfifo', ['-m', '666', join(gate, 'fifo')]);
+  // Open at both ends before it says so: nobody can miss the opening of the gate.
+  const script = 'exec 3<>/gate/fifo; echo up; read line <&3';
+  const started = performance.now();
+  const all = Array.from({ length: count }, () => {
+    const args = ['--root', root, 'run', '--rm', '-v', `${gate}:/gate`, 'base', 'sh', '-c', script];
+    return spawn(process.execPath, [bundle, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  });
+  const failures = [];
+  const ends = all.map(
+    (child) =>
+      new Promise((resolve) => {
+        let said = '';
+        child.stderr.on('data', (chunk) => (said += chunk));
+        child.once('close', (code, signal) => {
+          if (code !== 0) failures.push(said.trim().split('\n')[0] || `ended with ${code ?? signal}`);
+          resolve();
+        });
+      }),
   );
-  console.log('\nwhere `ts-dock run --rm base true` spends it (medians, ms)');
-  for (const part of Object.keys(splits[0]))
-    console.log(
-      `  ${part.padEnd(30)} ${median(splits.map((split) => split[part]))
-        .toFixed(1)
-        .padStart(6)}`,
-    );
+  const ups = all.map((child) => new Promise((resolve) => child.stdout.once('data', resolve)));
+  await Promise.all(ups.map((up, n) => Promise.race([up, ends[n]])));
+  const up = performance.now();
+  const fifo = openSync(join(gate, 'fifo'), 'r+');
+  writeSync(fifo, '\n'.repeat(count));
+  await Promise.all(ends);
+  closeSync(fifo);
+  const ended = performance.now();
+  const left = await leftBehind();
+  return { count, allUp: round(up - started), allEnded: round(ended - started), failures, left };
+}
+
+/** The kernel takes links down after the fact, so it is given some time. */
+async function leftBehind() {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const left = look();
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await pause(50);
+  }
+}
+
+function look() {
+  const names = (path) => (existsSync(path) ? readdirSync(path).map((name) => join(path, name)) : []);
+  const inRoot = ['containers', 'overlay/mnt', 'execdriver/native', 'network/leases', 'journal/open'];
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(` ${root}/`));
+  const bridges = names('/sys/class/net').filter((path) => existsSync(join(path, 'brif')));
+  const bridge = bridges.find((path) => path.endsWith(`/${bridgeName()}`));
+  const groups = cgroupFolders().flatMap((path) => names(path).filter((name) => /[0-9a-f]{64}$/.test(name)));
+  return [
+    ...inRoot.flatMap((path) => names(join(root, path))),
+    ...mounts,
+    ...names(join(bridge ?? '', 'brif')),
+    ...groups,
+  ];
+}
+
+/** From what ts-dock says of itself. */
+function touched() {
+  const { stdout } = spawnSync(process.execPath, [bundle, '--root', root, 'doctor', '--json'], {
+    env,
+    encoding: 'utf8',
+  });
+  return JSON.parse(stdout).findings.find(({ id }) => id === 'host.touches').seen;
+}
+let said;
+const bridgeName = () => /bridge (\S+),/.exec((said ??= touched()))[1];
+
+function cgroupFolders() {
+  const parent = /cgroups \/(\S+),/.exec((said ??= touched()))[1];
+  const top = '/sys/fs/cgroup';
+  const tops = [top, ...readdirSync(top).map((name) => join(top, name))];
+  return tops.map((path) => join(path, parent)).filter((path) => existsSync(path));
+}
+
+// --- the end --------------------------------------------------------------------------------------------------------
+
+function tables({ runs, parts, endpointRatio, many }) {
+  const lines = [
+    `${'wall time, ms'.padEnd(66)} ${'min'.padStart(7)} ${'median'.padStart(7)} ${'p90'.padStart(7)}  of an empty Node program`,
+    ...runs.map(({ name, min, median: mid, p90, ofEmptyNode }) => {
+      const cells = [min, mid, p90].map((ms) => ms.toFixed(1).padStart(7)).join(' ');
+      return `${name.padEnd(66)} ${cells}  ${ofEmptyNode.toFixed(2)}`;
+    }),
+    ...skipped.map(({ name, reason }) => `${name.padEnd(66)} left out: ${reason}`),
+    '',
+    `a run with an endpoint set beside one without: ${endpointRatio.toFixed(3)} of the median (goal: at most 1.05)`,
+    '',
+    'where `ts-dock run --rm base true` spends it (medians, ms)',
+    ...Object.entries(parts).map(([part, ms]) => `  ${part.padEnd(30)} ${ms.toFixed(1).padStart(6)}`),
+  ];
+  if (many === undefined) return lines.join('\n');
+  const bad = [
+    ...many.failures.map((text) => `failed: ${text}`),
+    ...many.left.map((text) => `left behind: ${text}`),
+  ];
+  return [
+    ...lines,
+    '',
+    `${many.count} containers at once: all up after ${many.allUp.toFixed(0)} ms, all ended after ${many.allEnded.toFixed(0)} ms, ` +
+      (bad.length === 0 ? 'nothing is left' : 'but'),
+    ...bad.map((text) => `  ${text}`),
+  ].join('\n');
+}
+
+try {
+  if (!existsSync(bundle)) throw new Error('there is no dist/ts-dock.cjs: npm run build makes it');
+  tsDock('host', 'up');
+  tsDock('run', '--rm', 'base', 'true');
+  const measured = inRounds(allSubjects());
+  const many = AT_ONCE === 0 ? undefined : await atOnce(AT_ONCE);
+  const machine = { node: process.versions.node, kernel: release(), cpus: cpus().length, rounds: ROUNDS };
+  const result = { machine, ...measured, skipped, ...(many === undefined ? {} : { many }) };
+  console.log(options.json ? JSON.stringify(result, null, 2) : tables(result));
+  if (many !== undefined && many.failures.length + many.left.length > 0) process.exitCode = 1;
 } finally {
-  if (existsSync(root)) tsDock('host', 'down');
+  for (const [program, image] of images) spawnSync(program, ['rmi', image]);
+  if (existsSync(root)) tsDock('uninstall', '--force');
   rmSync(folder, { recursive: true, force: true });
 }

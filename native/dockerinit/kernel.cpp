@@ -272,7 +272,7 @@ Result<Done> Kernel::execve(const std::string& path, char* const* argv, char* co
 }
 
 mode_t Kernel::umask(mode_t mask) {
-  auto old = ask("umask", {octal(mask)}, [&] { return static_cast<long>(::umask(mask)); });
+  auto old = ask("umask", {names::mask(mask)}, [&] { return static_cast<long>(::umask(mask)); });
   return static_cast<mode_t>(*old);
 }
 

@@ -70,6 +70,7 @@ std::string quoted(const char* text) { return text == nullptr ? "NULL" : quoted(
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 std::string descriptor(int fd) { return fd == AT_FDCWD ? "AT_FDCWD" : std::to_string(fd); }
 std::string octal(uint64_t mode) { return formatted("0%llo", mode); }
+std::string mask(uint64_t mode) { return formatted("%03llo", mode); }
 std::string hex(uint64_t value) { return formatted("0x%llx", value); }
 std::string resolve_flags(uint64_t flags) { return joined(flags, kResolve); }
 std::string mount_flags(unsigned long flags) { return joined(flags, kMount); }

@@ -10,6 +10,7 @@ std::string quoted(const char* text);
 std::string quoted(const std::string& text);
 std::string descriptor(int fd);
 std::string octal(uint64_t mode);
+std::string mask(uint64_t mode);
 std::string hex(uint64_t value);
 std::string open_flags(uint64_t flags);
 std::string resolve_flags(uint64_t flags);

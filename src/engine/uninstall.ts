@@ -54,15 +54,17 @@ export async function uninstall(settings: UninstallSettings): Promise<boolean> {
   const living = livingRuns(sys, place);
   if (living.length > 0 && !force) throw stillRunning(place, living);
   for (const run of living) {
-    await endSupervisor(sys, place, run);
+    await endSupervisors(sys, place, run);
     say(`ended    ${run.text}`);
   }
   const recovered = await recover(sys, place, undone);
   const lost = recovered.flatMap(({ failed }) => failed);
+  if (lost.length > 0) return false;
+  // Begun meanwhile: the host may not be taken from under it.
+  refuseLiving(sys, place);
   // Whatever could not be undone is written down in the folder that would go.
-  if (lost.length > 0 || (await hostDown(sys, place, undone)).length > 0) return false;
-  const late = livingRuns(sys, place);
-  if (late.length > 0) throw stillRunning(place, late);
+  if ((await hostDown(sys, place, undone)).length > 0) return false;
+  refuseLiving(sys, place);
   refuseMounts(sys, place, () => false);
   tellContent(settings);
   return removeRoot(settings);
@@ -156,19 +158,36 @@ function stillRunning(place: Place, living: readonly Living[]): TsDockError {
   });
 }
 
-const SIGKILL = 9;
+function refuseLiving(sys: Kernel, place: Place): void {
+  const living = livingRuns(sys, place);
+  if (living.length > 0) throw stillRunning(place, living);
+}
 
-/** Its container dies with it, or by its cgroup when it is recovered. Looked at again when the pidfd is held: pids are reused. */
-async function endSupervisor(sys: Kernel, place: Place, { run, text }: Living): Promise<void> {
+const SIGKILL = 9;
+/** A ts-dock and its monitor are two; whoever still comes after so many is made faster than it can be ended. */
+const MOST_SUPERVISORS = 8;
+
+/** Its container dies with them, or by its cgroup when it is recovered. */
+async function endSupervisors(sys: Kernel, place: Place, { run, text }: Living): Promise<void> {
   const lock = join(place.journal, 'open', run);
-  if (!isHeld(sys, lock)) return;
-  const pid = sys.lockHolder(lock);
-  // A holder that this namespace has no number for.
-  if (pid <= 0) {
-    throw new TsDockError('still-running', `cannot end ${text}: its ts-dock runs in another pid namespace`, {
-      remedy: 'End it from there.',
-    });
+  for (let n = 0; n < MOST_SUPERVISORS && isHeld(sys, lock); n += 1) {
+    const pid = sys.lockHolder(lock);
+    // Gone between the two looks, or a holder that this namespace has no number for: the next look, or the last, tells.
+    if (pid > 0) await endHolder(sys, lock, pid);
   }
+  if (!isHeld(sys, lock)) return;
+  throw new TsDockError(
+    'still-running',
+    `cannot end ${text}: what supervises it cannot be reached from here`,
+    {
+      means: 'It runs in another pid namespace. Nothing was removed.',
+      remedy: 'End it from there.',
+    },
+  );
+}
+
+/** Looked at again when the pidfd is held: pids are reused. */
+async function endHolder(sys: Kernel, lock: string, pid: number): Promise<void> {
   try {
     const pidfd = sys.pidfdOpen(pid);
     try {
@@ -179,7 +198,7 @@ async function endSupervisor(sys: Kernel, place: Place, { run, text }: Living): 
       sys.close(pidfd);
     }
   } catch (error) {
-    if (!refusedWith(error, 'ESRCH')) throw error;
+    if (!refusedWith(error, 'ESRCH', 'ENOENT')) throw error;
   }
 }
 

@@ -16,8 +16,13 @@ export interface Call {
 
 /** `mount("proc", "/proc", …) = 0` as strace would show it. */
 export function callText(call: Call): string {
-  const outcome = call.errno === '' ? call.result : `-1 ${call.errno}`;
+  const outcome = call.errno === '' ? resultText(call) : `-1 ${call.errno}`;
   return `${call.call}(${call.args.join(', ')}) = ${outcome}`;
+}
+
+/** The mask that was before is a number like any other, but nobody reads masks in decimal. */
+function resultText({ call, result }: Call): string {
+  return call === 'umask' && /^\d+$/.test(result) ? Number(result).toString(8).padStart(3, '0') : result;
 }
 
 /** The kernel refused a call. The message has call, arguments and errno; the step is added by the engine. */

@@ -353,7 +353,8 @@ export class Kernel {
   }
 
   sealedCopy(fd: number, name: string): number {
-    return this.ask('memfd_create', [quote(name), 'MFD_CLOEXEC|MFD_ALLOW_SEALING'], (k) =>
+    // Kernels before 6.3 do not know MFD_EXEC, and are asked again without it.
+    return this.ask('memfd_create', [quote(name), 'MFD_CLOEXEC|MFD_ALLOW_SEALING|MFD_EXEC'], (k) =>
       k.sealedCopy(fd, name),
     );
   }

@@ -75,6 +75,17 @@ describe.skipIf(skipUnlessRoot())('uninstall', () => {
     expect(await settle(before, take)).toEqual([]);
   });
 
+  test('containers in the background are named too, and ended with --force', async () => {
+    expect(await box.run(['run', '-d', '--name', 'behind', 'base', 'sleep', '60'])).toMatchObject({
+      code: 0,
+    });
+    const refused = await box.run(['uninstall']);
+    expect(refused.code).toBe(125);
+    expect(refused.stderr).toMatch(/still running: behind \([0-9a-f]{12}\)/);
+    expect(await box.run(['uninstall', '--force'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await settle(before, take)).toEqual([]);
+  });
+
   test('killed at any call on the way, it goes on when called again', async () => {
     await used();
     // strace delivers the signal on entering the n-th unlink: the kill falls into the host's undo and into the folder's removal.

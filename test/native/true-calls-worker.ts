@@ -63,7 +63,8 @@ async function main([root = '', out = '', asked = '{}']: readonly string[]): Pro
     frontEnd: { on, command: async () => ({ command: 'continue' }), close: () => undefined },
     watcher: undefined,
   });
-  if (error !== undefined) throw error;
+  if (error !== undefined)
+    throw error instanceof Error ? error : new Error('something else than an error was thrown');
   writeFileSync(out, JSON.stringify({ exitCode, child, steps } satisfies Said));
 }
 
