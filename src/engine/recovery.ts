@@ -94,7 +94,8 @@ async function recoverRun(
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
-  if (subject !== undefined && story.created && story.begin.rm && failed.length === 0) recordEvent(place, 'destroy', subject);
+  if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)
+    recordEvent(place, 'destroy', subject);
   return { run, container: story.container, undone, failed };
 }
 

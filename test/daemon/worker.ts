@@ -15,7 +15,8 @@ const quiet = {
   warn: () => undefined,
   note: () => undefined,
   alsoUndo: () => undefined,
-  report: () => undefined, interruption: new Promise<void>(() => undefined),
+  report: () => undefined,
+  interruption: new Promise<void>(() => undefined),
 };
 const acting = <P>(drawn: P): RunContext<P> => ({ ...context, ...quiet, drawn });
 
