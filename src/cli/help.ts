@@ -95,10 +95,69 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
         ['ts-dock exec --step web true', 'see how a container is joined'],
       ],
     },
+    stop: {
+      text: `Asks with SIGTERM, or with what --stop-signal or the image says, and kills after -t seconds. It
+comes back when the ts-dock that runs the container has taken it down. A paused container goes
+on first. \`ts-dock steps stop\` lists its steps.`,
+      examples: [
+        ['ts-dock stop web', 'ask, wait ten seconds, kill'],
+        ['ts-dock stop -t 60 web db', 'give each a minute'],
+        ['ts-dock stop --step web', 'one step at a time'],
+      ],
+    },
+    kill: {
+      text: `The kernel drops a signal for process 1 that it has no handler for; only SIGKILL always gets
+through. \`ts-dock run --init\` puts a process 1 in front that passes signals on.`,
+      examples: [
+        ['ts-dock kill web', 'SIGKILL, and wait until it is taken down'],
+        ['ts-dock kill -s HUP web', 'read your configuration again'],
+      ],
+    },
+    wait: {
+      text: 'The exit code of each is printed, at once for one that does not run.',
+      examples: [
+        ['ts-dock wait web && ts-dock rm web', 'Docker 1.2.0 sometimes came back too soon for this'],
+      ],
+    },
+    pause: {
+      text: 'The freezer cgroup lets all processes stand still; they notice nothing but the time.',
+      examples: [
+        ['ts-dock pause web', 'let it stand still'],
+        ['ts-dock ps', 'Up 3 minutes (Paused)'],
+      ],
+    },
+    unpause: { examples: [['ts-dock unpause web', 'let it go on']] },
+    rename: { examples: [['ts-dock rename quiet_hopper web', 'also while it runs']] },
+    update: {
+      text: `Takes the limits of run. What the kernel refuses changes nothing: no limit of that command holds.`,
+      examples: [
+        ['ts-dock update -m 256m --cpus 1.5 web', 'at once, and for each later start'],
+        ['ts-dock update --pids-limit -1 web', 'take a limit away'],
+      ],
+    },
+    stats: {
+      text: `CPU is in percent of one processor. Network is - without a network of its own.`,
+      examples: [
+        ['ts-dock stats', 'all that run, again each second'],
+        ['ts-dock stats --no-stream --json web', 'once, for programs'],
+      ],
+    },
+    events: {
+      text: `Kept in events.jsonl in the root, at most two megabytes: create, start, die, stop, kill, pause,
+unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die.`,
+      examples: [
+        ['ts-dock events', 'what happens from now on, until ^C'],
+        ['ts-dock events --since 10m --until 0s', 'what happened in the last ten minutes'],
+        ['ts-dock events -f event=die -f container=web', 'only these'],
+      ],
+    },
     ps: {
+      text: `Filters: status=created|running|paused|restarting|exited, name=PART, id=BEGINNING, ancestor=IMAGE,
+exited=CODE, before=CONTAINER, since=CONTAINER. Values of one key are alternatives.`,
       examples: [
         ['ts-dock ps', 'what runs'],
         ['ts-dock ps -a', 'what has ended or was never started as well'],
+        ['ts-dock ps -f exited=137 -f exited=143', 'what was killed'],
         ['ts-dock ps -a --json', 'for programs'],
       ],
     },
@@ -108,7 +167,10 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
     },
     rm: {
       text: 'What is undone is what the steps of create said, backwards: layers, files, the name. Volumes of the host stay.',
-      examples: [['ts-dock rm web 4f2a', 'remove two']],
+      examples: [
+        ['ts-dock rm web 4f2a', 'remove two'],
+        ['ts-dock rm -f web', 'kill it first'],
+      ],
     },
     images: {
       text: 'base:latest is made from programs of this host when it is first asked for; nothing is downloaded.',
@@ -121,11 +183,13 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
       examples: [
         ['ts-dock steps', 'number, id, who acts, title'],
         ['ts-dock steps exec', 'those of ts-dock exec'],
+        ['ts-dock steps stop', 'of another flow'],
         ['ts-dock steps --json', 'with what each takes and gives, then and now'],
       ],
     },
     explain: {
       text: 'Stages are host, create, start, launch, init, exit and exec.',
+      text: 'Stages are host, create, start, launch, init, exit and stop.',
       examples: [
         ['ts-dock explain start.mount-rootfs', 'a step'],
         ['ts-dock explain init', 'a stage'],

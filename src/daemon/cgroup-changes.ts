@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Resources } from '../flows/values.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { deviceNumber, type Setting } from './cgroup-settings.ts';
+import { deviceNumber, limitError, type Setting } from './cgroup-settings.ts';
 import { CPU_PERIOD_US } from './cgroups-v1.ts';
 import { weightOf } from './cgroups-v2.ts';
 
@@ -92,13 +92,32 @@ function memoryV1(
   return upwards ? [swap, ...memory] : [...memory, swap];
 }
 
+/** v1 refuses a limit below what is in use; v2 takes it, and kills until it holds. */
+function refuseBelowUse(sys: Kernel, paths: Paths, limit: number): void {
+  const file = join(paths['unified'] ?? '', 'memory.current');
+  const used = Number(sys.readIfThere(file) ?? 0);
+  if (used <= limit) return;
+  const setting = { option: '-m', controller: 'unified', file: 'memory.max', value: limit.toString() };
+  const why = `it uses more than that: ${used} bytes`;
+  throw limitError(
+    setting,
+    file,
+    why,
+    undefined,
+    'Nothing was changed: its processes would have been killed.',
+  );
+}
+
 // --- v2 -------------------------------------------------------------------------------------------------------------
 
 function changesV2(sys: Kernel, paths: Paths, before: Resources, after: Resources): Change[] {
   const at = (option: string, file: string, value: number | string): Change =>
     whole({ option, controller: 'unified', file, value: value.toString() });
   const changes: Change[] = [];
-  if (differs(before, after, 'memory')) changes.push(at('-m', 'memory.max', after.memory));
+  if (differs(before, after, 'memory')) {
+    refuseBelowUse(sys, paths, after.memory);
+    changes.push(at('-m', 'memory.max', after.memory));
+  }
   if (differs(before, after, 'memory', 'memorySwap')) {
     const asked = before.memorySwap !== after.memorySwap;
     const counted = sys.exists(join(paths['unified'] ?? '', 'memory.swap.max'));

@@ -10,6 +10,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { changeContainer, startedBy } from './containers.ts';
 import type { Container } from './model.ts';
 import type { Place } from './place.ts';
+import { holdProcess } from './processes.ts';
 import { readStory } from '../engine/journal.ts';
 import { recoverOne } from '../engine/recovery.ts';
 
@@ -27,11 +28,19 @@ export interface Supervised {
 
 export function supervisedBy(sys: Kernel, place: Place, { ID, State }: Container): Supervised {
   const run = startedBy(sys, place, ID);
-  if (run === undefined) return { phase: 'idle', run: '' };
+  // Without a run, only the kernel can say: a file that says so may be older than the last power cut.
+  if (run === undefined)
+    return { phase: State.Running && lives(sys, place, ID) ? 'running' : 'idle', run: '' };
   if (State.Running) return { phase: 'running', run };
   // Its own run wrote when the program began: a time before that run is of an earlier start.
   const began = readStory(sys, place.journal, run).begin?.wall ?? Infinity;
   return { phase: Date.parse(State.StartedAt) >= began ? 'ending' : 'starting', run };
+}
+
+function lives(sys: Kernel, place: Place, id: string): boolean {
+  const held = holdProcess(sys, place, id);
+  if (held !== undefined) sys.close(held.pidfd);
+  return held !== undefined;
 }
 
 /** Waits for what the watches report; `look` is asked after each. False where `over` came first. */
@@ -89,6 +98,7 @@ export async function teardownOver(
   run: string,
   over: Promise<void> = NEVER_OVER,
 ): Promise<boolean> {
+  if (run === '') return true;
   const folder = join(place.journal, 'open');
   const path = join(folder, run);
   for (;;) {

@@ -12,6 +12,9 @@ describe('what the image says', () => {
     ['Memory', {}, { Memory: 1 << 20 }, 1 << 20],
     ['Memory', { Memory: 1 << 21 }, { Memory: 1 << 20 }, 1 << 21],
     ['MemorySwap', {}, { MemorySwap: -1 }, -1],
+    ['StopSignal', {}, { StopSignal: 'SIGQUIT' }, 'SIGQUIT'],
+    ['StopSignal', { StopSignal: '2' }, { StopSignal: 'NONSENSE' }, '2'],
+    ['StopSignal', {}, {}, ''],
     ['MemorySwap', { MemorySwap: -1 }, { MemorySwap: 1 << 22 }, -1],
     ['CpuShares', {}, { CpuShares: 512 }, 512],
     ['CpuShares', { CpuShares: 2 }, { CpuShares: 512 }, 2],
@@ -98,6 +101,15 @@ describe('the command', () => {
     expect(commandOf(merged)).toEqual(expected);
   });
 });
+
+test.each(['NONSENSE', '0', '65', 'RTMAX+1'])(
+  'a stop signal of the image that is none is refused: %s',
+  (signal) => {
+    expect(() => mergeConfig(user({}), { StopSignal: signal })).toThrow(
+      `its stop signal "${signal}" is none`,
+    );
+  },
+);
 
 test('neither config is changed', () => {
   const freeze = <T extends object>(value: T): T => {

@@ -1,5 +1,5 @@
 /** `wait`, `pause`, `rename`, `rm -f`, `ps` of containers that somebody else supervises. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandbox, type Sandbox } from '../rig/sandbox.ts';
@@ -204,6 +204,10 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
       expect(await box.run(['rm', id])).toMatchObject({ code: 0, stdout: `${id}\n` });
       expect(readdirSync(join(box.root, 'containers'))).not.toContain(id);
     });
+  });
+
+  it('leaves its events to root alone', () => {
+    expect(statSync(join(box.root, 'events.jsonl')).mode & 0o777).toBe(0o600);
   });
 
   it('may be an older one, whose file lacks what is new', async () => {

@@ -18,6 +18,13 @@ interface Look {
   readonly proc: string;
 }
 
+interface Said {
+  readonly args: readonly string[];
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 interface Case {
   readonly code: number;
   readonly stdout: string;
@@ -26,6 +33,8 @@ interface Case {
   readonly left: readonly string[];
   readonly seen?: readonly Look[];
   readonly before?: readonly Look[];
+  readonly said?: readonly Said[];
+  readonly frozen?: readonly string[];
 }
 
 const script = join(checkout, 'scripts/v2-machine.mjs');
@@ -111,6 +120,45 @@ describe.skipIf(lacking)('with cgroup v2 alone', () => {
     expect(one('recovery').before).toHaveLength(1);
     expect(one('recovery').stdout).toContain('kill and remove cgroup');
     expect(one('recovery').left).toEqual([]);
+  });
+
+  const said = (...words: readonly string[]): Said => {
+    const found = one('life').said?.find(({ args }) => words.every((word) => args.includes(word)));
+    if (found === undefined)
+      throw new Error(`nobody said ${words.join(' ')}: ${JSON.stringify(one('life'))}`);
+    return found;
+  };
+
+  test('a container is measured', () => {
+    const [usage] = JSON.parse(said('stats').stdout) as Record<string, number>[];
+    expect(usage).toMatchObject({ memoryLimit: 64 << 20, pids: 3 });
+    expect(usage?.['memory']).toBeGreaterThan(8 << 20);
+  });
+
+  test('its limits are changed, all or none, and nobody is killed for it', () => {
+    expect(said('update', '0.25')).toMatchObject({ code: 0, stdout: 'life\n', stderr: '' });
+    expect(said('update', '17').code).toBe(1);
+    expect(said('update', '17').stderr).toMatch(/--cpuset-cpus cannot be set: "17"/);
+    expect(said('update', '4m').code).toBe(1);
+    expect(said('update', '4m').stderr).toContain('it uses more than that');
+    expect(one('life').seen?.[0]?.files).toMatchObject({
+      'memory.max': (32 << 20).toString(),
+      'memory.swap.max': (32 << 20).toString(),
+      'cpu.max': '25000 100000',
+      'pids.max': '9',
+    });
+  });
+
+  test('it is paused until the kernel says that it stands still, and stopped all the same', () => {
+    expect(said('pause')).toMatchObject({ code: 0, stdout: 'life\n', stderr: '' });
+    expect(one('life').frozen).toEqual([expect.stringMatching(/^frozen 1$/m)]);
+    expect(said('stop')).toMatchObject({ code: 0, stdout: 'life\n' });
+    expect(said('stop').stderr).toContain('life was paused: it goes on');
+    expect(one('life').code).toBe(5);
+  });
+
+  test('it has a process 1 in front, and a score for the out-of-memory killer', () => {
+    expect(one('life').stdout).toBe('2 300 up\n');
   });
 
   test('a container has its address on the bridge', () => {

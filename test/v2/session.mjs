@@ -113,6 +113,39 @@ async function recovery() {
   return { ...done, before, left: groups() };
 }
 
+/** From another process: measured, given other limits, paused, stopped. */
+async function life() {
+  const script =
+    "trap 'exit 5' TERM; dd if=/dev/zero of=/dev/shm/ballast bs=1M count=8 2>/dev/null; " +
+    'echo $$ $(cat /proc/self/oom_score_adj) up; while :; do sleep 600 & wait; done';
+  const options = ['--net', 'none', '-m', '64m', '--init', '--oom-score-adj', '300'];
+  const live = start(['run', '--name', 'life', ...options, 'base', 'sh', '-c', script]);
+  await live.until('up');
+  const said = [];
+  const tell = async (...args) => {
+    const done = start(args);
+    done.child.stdin.end();
+    said.push({ args, ...(await done.done) });
+  };
+  // What the program says comes before config.json says that it runs.
+  const containers = join(root, 'containers');
+  const runs = (id) => {
+    const { Name, State } = JSON.parse(readFileSync(join(containers, id, 'config.json'), 'utf8'));
+    return Name === '/life' && State.Running;
+  };
+  while (!readdirSync(containers).some(runs)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await tell('stats', '--no-stream', '--json', 'life');
+  await tell('update', '-m', '32m', '--cpus', '0.25', '--pids-limit', '9', 'life');
+  await tell('update', '--pids-limit', '11', '--cpuset-cpus', '17', 'life');
+  await tell('update', '-m', '4m', 'life');
+  const seen = groups().map(look);
+  await tell('pause', 'life');
+  const frozen = groups().map((group) => readFileSync(join(group, 'cgroup.events'), 'utf8'));
+  await tell('stop', 'life');
+  live.child.stdin.end();
+  return { ...(await live.done), said, frozen, seen, left: groups() };
+}
+
 async function bridge() {
   const live = start(['run', '--rm', 'base', 'sh', '-c', 'ip address show dev eth0']);
   live.child.stdin.end();
@@ -137,6 +170,7 @@ const cases = {
   killed: () => run('base', 'sh', '-c', "sh -c 'kill -9 $$'; exit $?"),
   missing: () => run('base', 'no-such-program'),
   recovery,
+  life,
   bridge,
   facts,
 };

@@ -20,6 +20,9 @@ const LABEL = 38;
 const TIME = 9;
 const BLOCKS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
+/** Their time is the program's. */
+const WAITS = new Set(['exit.wait', 'stop.wait']);
+
 /** dockerinit's steps happen within `launch`: its last steps are the daemon's waiting for them. */
 const groupOf = (step: string): string =>
   step.startsWith('init.') ? 'launch' : step.slice(0, step.indexOf('.'));
@@ -74,7 +77,7 @@ export class TraceTree {
   private rowOf(step: string, ns: number, failed: boolean): Row {
     const actor = this.infos.find(({ id }) => id === step)?.actor ?? 'daemon';
     const name = step.startsWith('init.') ? step : step.slice(step.indexOf('.') + 1);
-    return { depth: 1, name, ns, kind: failed ? 'failed' : step === 'exit.wait' ? 'waiting' : actor };
+    return { depth: 1, name, ns, kind: failed ? 'failed' : WAITS.has(step) ? 'waiting' : actor };
   }
 
   private groups(): Row[] {
