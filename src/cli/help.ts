@@ -188,8 +188,7 @@ exited=CODE, before=CONTAINER, since=CONTAINER. Values of one key are alternativ
       ],
     },
     explain: {
-      text: 'Stages are host, create, start, launch, init, exit and exec.',
-      text: 'Stages are host, create, start, launch, init, exit and stop.',
+      text: 'Stages are host, create, start, launch, init, exit, exec and stop.',
       examples: [
         ['ts-dock explain start.mount-rootfs', 'a step'],
         ['ts-dock explain init', 'a stage'],
