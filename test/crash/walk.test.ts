@@ -25,8 +25,9 @@ const NAME = 'walker';
 describe.skipIf(skipUnlessRoot())('a run that breaks', () => {
   let box: Sandbox;
   let before: Census;
-  // Closed journals are kept on purpose, and a database does not shrink.
-  const except = (path: string): boolean => /^(journal|linkgraph\.db|network\/leases\.last)/.test(path);
+  // Closed journals and events are kept on purpose, and a database does not shrink.
+  const except = (path: string): boolean =>
+    /^(journal|events\.jsonl|linkgraph\.db|network\/leases\.last)/.test(path);
   const take = (): Census => takeCensus({ root: box.root, files: [box.root], except });
 
   beforeAll(async () => {
