@@ -43,6 +43,19 @@ export class Cli {
     return stream;
   }
 
+  /** A pipe whose reader is slow still has to take what was written; to end the process would lose it. */
+  async flush(): Promise<void> {
+    for (const stream of this.watched) {
+      if (stream.writableLength === 0 || stream.destroyed) continue;
+      await new Promise<void>((resolve) => {
+        stream.once('close', resolve);
+        stream.write('', () => {
+          resolve();
+        });
+      });
+    }
+  }
+
   print(text: string): void {
     this.guarded(process.stdout).write(text === '' || text.endsWith('\n') ? text : `${text}\n`);
   }
@@ -69,13 +82,13 @@ export class Cli {
   requireRights(): void {
     if (process.platform !== 'linux') {
       throw new TsDockError('not-linux', 'cannot run containers here: they are made by the Linux kernel', {
-        remedy: '`ts-dock steps` and `ts-dock explain` work on any system.',
+        remedy: '`ts-dock steps`, `ts-dock explain` and `ts-dock replay` work on any system.',
       });
     }
     if (process.getuid?.() !== 0) {
       throw new TsDockError('not-root', 'cannot run containers without root', {
         means: 'Namespaces, mounts and cgroups need the rights of root.',
-        remedy: 'Try it with sudo; `ts-dock steps` and `ts-dock explain` work without.',
+        remedy: 'Try it with sudo; `ts-dock steps`, `ts-dock explain` and `ts-dock replay` work without.',
       });
     }
     // What this process inherited must not reach a program of the host that it starts, let alone a container.

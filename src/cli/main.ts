@@ -108,6 +108,8 @@ async function main(): Promise<number> {
     cli.showError(error);
     const cause = rootCause(error);
     return cause instanceof TsDockError ? cause.exitCode : EXIT.tsdock;
+  } finally {
+    await cli.flush();
   }
 }
 

@@ -63,7 +63,12 @@ export function beginRecording(
   const listener = new OutputCopy({
     sys: cli.sys,
     streams,
-    write: (stream, bytes) => outputOf(stream).write(bytes),
+    write: (stream, bytes, room) => {
+      const output = outputOf(stream);
+      const more = output.write(bytes);
+      if (!more) output.once('drain', room);
+      return more;
+    },
     record: (stream, text, cut) => {
       recorder.output(stream, text, cut);
     },

@@ -12,7 +12,8 @@ import { MOST_OUTPUT, type Stream } from './format.ts';
 export interface OutputSettings {
   readonly sys: Kernel;
   readonly streams: OutputListener['streams'];
-  readonly write: (stream: 1 | 2, bytes: Buffer) => void;
+  /** Writes to where it would have gone; calls back, later, when there is room for more. False: there is none now. */
+  readonly write: (stream: 1 | 2, bytes: Buffer, room: () => void) => boolean;
   readonly record: (stream: Stream, text: string, cut: boolean) => void;
 }
 
@@ -23,7 +24,7 @@ const MOST_LEFT = 1024 ** 2;
 interface Ear {
   readonly fd: number;
   readonly decoder: StringDecoder;
-  readonly watch: Watch;
+  watch: Watch | undefined;
 }
 
 export class OutputCopy implements OutputListener {
@@ -39,10 +40,9 @@ export class OutputCopy implements OutputListener {
   }
 
   hear(stream: 1 | 2, pipe: number): void {
-    const watch = this.settings.sys.watch(pipe, POLL.IN, () => {
-      this.take(stream);
-    });
-    this.ears.set(stream, { fd: pipe, decoder: new StringDecoder('utf8'), watch });
+    const ear: Ear = { fd: pipe, decoder: new StringDecoder('utf8'), watch: undefined };
+    this.ears.set(stream, ear);
+    this.listen(stream, ear);
   }
 
   /** Takes what lies in the pipes. */
@@ -62,13 +62,19 @@ export class OutputCopy implements OutputListener {
     const ear = this.ears.get(stream);
     if (ear === undefined) return;
     this.ears.delete(stream);
-    ear.watch.stop();
+    ear.watch?.stop();
     this.settings.sys.closePipe(ear.fd);
   }
 
   close(): void {
     this.drain();
     for (const stream of [...this.ears.keys()]) this.deaf(stream);
+  }
+
+  private listen(stream: 1 | 2, ear: Ear): void {
+    ear.watch ??= this.settings.sys.watch(ear.fd, POLL.IN, () => {
+      this.take(stream);
+    });
   }
 
   /** How many bytes there were. */
@@ -80,7 +86,14 @@ export class OutputCopy implements OutputListener {
       this.deaf(stream);
       return 0;
     }
-    this.settings.write(stream, bytes);
+    const room = this.settings.write(stream, bytes, () => {
+      if (this.ears.get(stream) === ear) this.listen(stream, ear);
+    });
+    // The program waits for a slow reader, as it would without us: nothing is piled up here.
+    if (!room) {
+      ear.watch?.stop();
+      ear.watch = undefined;
+    }
     this.record(stream, bytes, ear.decoder);
     return bytes.length;
   }

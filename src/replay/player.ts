@@ -57,9 +57,7 @@ export class Player implements Questioned {
 
   observe(_step: StepInfo, names: readonly ObserverName[]): readonly Observation[] {
     const stop = this.tape.stops[this.place];
-    if (stop === undefined) return [];
-    const seen = this.tape.observationsAt(stop);
-    return names.map((observer) => ({ observer, lines: seen.get(observer) ?? {} }));
+    return stop === undefined ? [] : names.map((observer) => this.tape.observationAt(stop, observer));
   }
 
   /** Until the front end has had enough, or goes on at the end. */

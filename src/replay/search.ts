@@ -3,13 +3,10 @@ import { compensationText } from '../engine/compensation.ts';
 import type { Hit, StepInfo } from '../engine/frontend.ts';
 import { callText } from '../kernel/calls.ts';
 import { flatten } from '../observe/flatten.ts';
-import type { ObserverName } from '../observe/names.ts';
 import type { Entry } from './read.ts';
-import { advance, type Tape } from './tape.ts';
+import { advance, type Said, type Seen, type Tape } from './tape.ts';
 
 const MOST_HITS = 60;
-
-type Said = readonly [what: string, text: string];
 
 /** Upper and lower case are the same. */
 export function search(
@@ -19,16 +16,13 @@ export function search(
 ): { hits: readonly Hit[]; more: number } {
   const wanted = text.toLowerCase();
   const infos = new Map(tape.header.steps.map((info) => [info.id, info]));
-  const seen = new Map<ObserverName, Readonly<Record<string, string>>>();
+  const seen: Seen = new Map();
   const hits: Hit[] = [];
   let more = 0;
   let here = { step: tape.stops[0]?.step.id ?? tape.header.steps[0]?.id, number: 1 };
   for (const entry of tape.entries) {
     if (entry.k === 'step-begin') here = { step: entry.step, number: entry.number };
-    const said =
-      entry.k === 'look'
-        ? advance(seen, entry).flatMap(({ observer, lines }) => pairs(observer, lines))
-        : wordsOf(entry, infos, cardOf);
+    const said = entry.k === 'look' ? advance(seen, entry) : wordsOf(entry, infos, cardOf);
     for (const [what, line] of said) {
       if (here.step === undefined || !line.toLowerCase().includes(wanted)) continue;
       if (hits.length < MOST_HITS) hits.push({ step: here.step, number: here.number, what, text: line });

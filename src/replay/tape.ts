@@ -20,8 +20,16 @@ export interface Stop {
   readonly card: number;
 }
 
-type Lines = Readonly<Record<string, string>>;
+/** What was seen so far, changed in place: a recording may have ten thousand looks at ten thousand lines. */
+export type Seen = Map<ObserverName, Map<string, string>>;
+
 type Look = Extract<Entry, { k: 'look' }>;
+
+/** What, and in which words: for the search. */
+export type Said = readonly [what: string, text: string];
+
+/** More lines than any kernel has to say, and no more than can be drawn. */
+const MOST_LINES = 20_000;
 
 export class Tape {
   readonly header: Header;
@@ -56,16 +64,19 @@ export class Tape {
     return entry?.k === 'planned' ? entry.undo : [];
   }
 
-  /** What all observers saw at a stop. */
-  observationsAt(stop: Stop): ReadonlyMap<ObserverName, Lines> {
+  /** What an observer saw at a stop. */
+  observationAt(stop: Stop, observer: ObserverName): Observation {
     const wanted = this.lookFor(stop);
-    const seen = new Map<ObserverName, Lines>();
-    if (wanted === undefined) return seen;
+    const seen: Seen = new Map();
     for (const entry of this.entries) {
+      if (wanted === undefined) break;
       if (entry.k === 'look') advance(seen, entry);
       if (entry === wanted) break;
     }
-    return seen;
+    const lines = [...(seen.get(observer) ?? [])];
+    const shown = lines.slice(0, MOST_LINES);
+    if (lines.length > MOST_LINES) shown.push(['…', `+${lines.length - MOST_LINES} more`]);
+    return { observer, lines: Object.fromEntries(shown) };
   }
 
   /** The look before a step is taken when the pause before it is over: in the file it stands behind the stop. */
@@ -81,14 +92,15 @@ export class Tape {
 }
 
 /** Takes one more look into what was seen so far; what is new in it. */
-export function advance(seen: Map<ObserverName, Lines>, { looks }: Look): readonly Observation[] {
-  return Object.entries(looks).map(([name, delta]) => {
+export function advance(seen: Seen, { looks }: Look): Said[] {
+  return Object.entries(looks).flatMap(([name, delta]) => {
     const observer = name as ObserverName;
-    const old = seen.get(observer) ?? {};
-    const fresh = applied(old, delta);
-    seen.set(observer, fresh);
-    const lines = Object.fromEntries(Object.entries(fresh).filter(([key, text]) => old[key] !== text));
-    return { observer, lines };
+    const old = seen.get(observer) ?? new Map<string, string>();
+    const said = Object.entries('whole' in delta ? delta.whole : delta.set).filter(
+      ([key, text]) => old.get(key) !== text,
+    );
+    seen.set(observer, applied(old, delta));
+    return said.map(([key, text]): Said => [observer, `${key}  ${text}`]);
   });
 }
 

@@ -21,6 +21,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { constants } from 'node:os';
 import { tmpdir } from 'node:os';
@@ -29,6 +30,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { binding, buildFolder, type Cloned, type Or, type Refused } from '../../src/kernel/binding.ts';
+import { Kernel } from '../../src/kernel/kernel.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 
 const native = binding();
@@ -704,6 +706,23 @@ describe('watch', () => {
     ok(native.send(b, Buffer.from('z'), []));
     expect(await ready(a)).toBe(POLLIN);
     expect(seen).toEqual([POLLIN, POLLIN]);
+  });
+
+  test('a pipe: reading does not wait, writing does, and the end is told', () => {
+    const [reading, writing] = ok(native.pipe());
+    const nonblocking = (fd: number): boolean =>
+      (parseInt(/flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))![1]!, 8) & 0o4000) !==
+      0;
+    expect([nonblocking(reading), nonblocking(writing)]).toEqual([true, false]);
+    const sys = new Kernel(() => native);
+    expect(sys.readPipe(reading, 10)).toBeUndefined();
+    writeSync(writing, 'some words');
+    expect(sys.readPipe(reading, 4)?.toString()).toBe('some');
+    expect(sys.readPipe(reading, 100)?.toString()).toBe(' words');
+    sys.closePipe(writing);
+    expect(sys.readPipe(reading, 10)?.length).toBe(0);
+    sys.closePipe(reading);
+    expect(sys.taken()).toEqual([]);
   });
 
   test('one descriptor can be watched twice, and closed while it is watched', async () => {

@@ -122,6 +122,24 @@ describe.skipIf(skipUnlessRoot())('a run that is recorded', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'y\n' });
   });
 
+  test('waits for a slow reader as it would without a recorder, and loses nothing', async () => {
+    const script = 'head -c 2000000 /dev/zero | tr "\\0" x; echo; echo written >&2';
+    // The reader begins when all was written: never, if nobody piles it up.
+    const line = `"$0" "$1" --root "$2" run --rm --record "$3" base sh -c "$4" 2> "$5" | { sleep 1; cat "$5" >&2; cat; }`;
+    const args = [
+      '-c',
+      line,
+      process.execPath,
+      bundle,
+      box.root,
+      fresh(),
+      script,
+      join(box.folder, 'errors'),
+    ];
+    const { code, stdout, stderr } = await launch('/bin/sh', args).done;
+    expect({ code, length: stdout.length, stderr }).toEqual({ code: 0, length: 2_000_001, stderr: '' });
+  });
+
   test('by a ts-dock that is killed: whole up to there', async () => {
     const file = fresh();
     const live = await box.run([

@@ -101,6 +101,13 @@ describe('the shipped recordings', () => {
     expect(before).toMatch(/uids +0$/m);
   });
 
+  test('a reader that is slow gets all of it', () => {
+    const line = '"$0" "$1" replay --all "$2" | { sleep 0.5; cat; }';
+    const { stdout } = run('/bin/sh', ['-c', line, process.execPath, bundle, good]);
+    expect(stdout).toBe(replay(['--all', good]).stdout);
+    expect(stdout.length).toBeGreaterThan(100_000);
+  });
+
   test('breakpoints, --all, and commands from a file', () => {
     const file = join(folder, 'commands');
     writeFileSync(file, '# a look\nf\nc\n');
