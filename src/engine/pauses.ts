@@ -1,5 +1,6 @@
 /** Breakpoints, and what is answered while a run stands still. Every answer is an event: the front end only draws. */
 import { OBSERVERS, type ObserverName } from '../observe/names.ts';
+import { KernelError } from '../kernel/calls.ts';
 import { TsDockError } from './failure.ts';
 import type { FrontEndCommand, Pause, StepInfo } from './frontend.ts';
 import { parsePattern, unknownStep, type Pattern, type When } from './patterns.ts';
@@ -64,6 +65,9 @@ export async function askForCommands(run: Run, breakpoints: Breakpoints, pause: 
       case 'continue':
         breakpoints.goOn(false);
         return;
+      case 'shell':
+        await refusable(run, () => run.shell(pause, command.line));
+        break;
       case 'quit':
         throw new TsDockError('quit', 'you asked for the end');
       default:
@@ -72,7 +76,7 @@ export async function askForCommands(run: Run, breakpoints: Breakpoints, pause: 
   }
 }
 
-type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'quit' }>;
+type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'shell' | 'quit' }>;
 
 function answer(run: Run, breakpoints: Breakpoints, pause: Pause, question: Question): void {
   try {
@@ -111,6 +115,15 @@ function answer(run: Run, breakpoints: Breakpoints, pause: Pause, question: Ques
       event: 'refused',
       text: [error.message, error.remedy].filter((part) => part !== '').join('. '),
     });
+  }
+}
+
+async function refusable(run: Run, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof TsDockError || error instanceof KernelError)) throw error;
+    run.emit({ event: 'refused', text: error.message });
   }
 }
 

@@ -33,6 +33,12 @@ export const WORDS: readonly Word[] = [
   },
   { word: 'diff', key: 'f', argument: '', what: 'what the last step changed' },
   { word: 'calls', key: 'k', argument: '', what: 'what the last step asked the kernel' },
+  {
+    word: 'shell',
+    key: 's',
+    argument: '[COMMAND]',
+    what: 'a shell: on the host, from the clone on in the container',
+  },
   { word: 'quit', key: 'q', argument: '', what: 'undo all that this command began, and end (also Ctrl-C)' },
   { word: 'help', key: 'h', argument: '', what: 'these words (also ?)' },
 ];
@@ -48,6 +54,10 @@ export function parseCommand(line: string): Parsed {
   const found = wordFor(first);
   if (found === undefined) return unknown(notKnown(first));
   const { word, argument: takes } = found;
+  if (word === 'shell') {
+    const rest = line.trim().slice(first.length).trim();
+    return { command: word, line: rest === '' ? null : rest };
+  }
   if (more.length > 0 || (argument !== undefined && takes === '')) {
     return unknown(`${word} takes ${takes === '' ? 'nothing' : takes}, got ${JSON.stringify(line.trim())}`);
   }

@@ -12,6 +12,7 @@ import type { Narrator } from './narrator.ts';
 type Answer = 'end' | 'interrupt' | { readonly line: string };
 
 export class InteractiveFrontEnd implements FrontEnd {
+  shell?: NonNullable<FrontEnd['shell']>;
   readonly sharesTerminal: boolean;
   private readonly narrator: Narrator;
   private readonly input: ReadStream;

@@ -5,6 +5,7 @@ import type { Lines } from './lines.ts';
 import type { Narrator } from './narrator.ts';
 
 export class ScriptedFrontEnd implements FrontEnd {
+  shell?: NonNullable<FrontEnd['shell']>;
   private readonly narrator: Narrator;
   private readonly lines: Lines;
   private readonly stepping: boolean;
