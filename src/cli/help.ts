@@ -27,7 +27,7 @@ at, looked at, explained and undone. Containers need Linux and root; steps and e
 127 if there is no such program, 125 if ts-dock itself failed.
 
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
-d dump, f diff, k calls, q quit (undoes all that this command began), h help.
+d dump, f diff, k calls, s shell, q quit (undoes all that this command began), h help.
 Without a terminal, commands are read from standard input, and at its end the run continues.`,
       examples: [
         ['ts-dock run --rm base echo hello', 'create, start, wait, remove'],
@@ -64,6 +64,13 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
         ['ts-dock exec -it web sh', 'a shell, at a terminal of its own'],
         ['ts-dock exec -d web sleep 60', 'leave it to itself'],
         ['ts-dock exec --step web true', 'see how a container is joined'],
+      ],
+    },
+    top: {
+      text: 'Which processes they are is said by the cgroup of the container; pids are those of the host.',
+      examples: [
+        ['ts-dock top web', 'what runs in it, ts-dock exec included'],
+        ['ts-dock top web --json', 'for programs'],
       ],
     },
     ps: {

@@ -18,6 +18,7 @@ import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { stepsCommand } from './commands/steps.ts';
+import { topCommand } from './commands/top.ts';
 import { versionCommand } from './commands/version.ts';
 import { helpFor } from './help.ts';
 import { VERSION } from './version.ts';
@@ -44,6 +45,7 @@ function program(cli: Cli): Command {
     createCommand,
     startCommand,
     execCommand,
+    topCommand,
     psCommand,
     inspectCommand,
     rmCommand,

@@ -235,7 +235,7 @@ export function shellFor(
     const { status, output } = await runShell({ place, screen: whole ? screen : undefined }, request);
     const lines = output.toString().split('\n');
     if (lines.at(-1) === '') lines.pop();
-    for (const line of whole ? [] : lines) say(`  ${clean(line)}`);
+    for (const line of whole ? [] : lines) say(`  ${clean(line.replaceAll('\t', '    '))}`);
     if (output.length >= MOST_OUTPUT) say('  … and more');
     if (status !== 0) say(`  the ${whole ? 'shell' : 'command'} ended with ${status.toString()}`);
   };
