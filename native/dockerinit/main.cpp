@@ -8,6 +8,7 @@
 //                                                    of its first process
 //   exec-detached ...                                the same, and the program outlives the daemon
 //   hold                                             keeps a terminal, see hold.hpp
+//   shell ...                                        the debugger's shell, see shell.hpp
 //   dockerinit --steps, dockerinit --exec-steps      print the tables as JSON
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #include "exec-steps.hpp"
 #include "first-act.hpp"
 #include "hold.hpp"
+#include "shell.hpp"
 
 namespace {
 
@@ -141,6 +143,7 @@ int main(int argc, char** argv) {
   if (argc >= 1 && (words[0] == "native" || words[0] == "exec" || words[0] == "exec-detached"))
     return as_started(argc, argv);
   if (argc == 1 && words[0] == "hold") return hold();
+  if (argc > 1 && words[0] == "shell") return shell(words);
   fprintf(stderr, "dockerinit: started by ts-dock as 'native', not by hand (try: dockerinit --steps)\n");
   return kFailed;
 }

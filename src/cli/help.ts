@@ -31,7 +31,7 @@ the start, with -t when you leave its terminal with ctrl-p ctrl-q. attach comes 
 shows what it said.
 
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
-d dump, f diff, k calls, q quit (undoes all that this command began), h help.
+d dump, f diff, k calls, s shell, q quit (undoes all that this command began), h help.
 Without a terminal, commands are read from standard input, and at its end the run continues.
 
 With --record, output that does not go to a terminal passes through ts-dock, which takes the first
@@ -149,6 +149,13 @@ unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exe
         ['ts-dock events', 'what happens from now on, until ^C'],
         ['ts-dock events --since 10m --until 0s', 'what happened in the last ten minutes'],
         ['ts-dock events -f event=die -f container=web', 'only these'],
+      ],
+    },
+    top: {
+      text: 'Which processes they are is said by the cgroup of the container; pids are those of the host.',
+      examples: [
+        ['ts-dock top web', 'what runs in it, ts-dock exec included'],
+        ['ts-dock top web --json', 'for programs'],
       ],
     },
     ps: {

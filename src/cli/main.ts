@@ -32,6 +32,7 @@ import { stopCommand } from './commands/stop.ts';
 import { uninstallCommand } from './commands/uninstall.ts';
 import { traceCommand } from './commands/trace.ts';
 import { updateCommand } from './commands/update.ts';
+import { topCommand } from './commands/top.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
 import { helpFor } from './help.ts';
@@ -68,6 +69,7 @@ function program(cli: Cli): Command {
     renameCommand,
     updateCommand,
     execCommand,
+    topCommand,
     psCommand,
     statsCommand,
     eventsCommand,

@@ -13,25 +13,31 @@ import { stillDockerinit } from './processes.ts';
 /** The namespaces that a process of `exec` shares with the container. */
 export const JOINED = ['ipc', 'mnt', 'net', 'pid', 'uts'] as const;
 
-export function execTarget(
+/** The first process of a container that runs. `cannot`: what is refused otherwise, e.g. `cannot join web`. */
+export function runningTarget(
   sys: Kernel,
   place: Place,
   { container }: StoredContainer,
-  wanted: string,
+  cannot: string,
 ): ExecTarget {
   const text = sys.readIfThere(join(place.execdriver, container.ID, 'state.json'));
-  if (text === undefined) throw notRunning(wanted);
+  if (text === undefined) throw notRunning(cannot);
   const state = JSON.parse(text) as RuntimeState;
   const target = {
     pid: state.init_pid,
     startTime: state.init_start_time,
     cgroupPaths: state.cgroup_paths,
   };
-  if (startTimeOf(target.pid) !== target.startTime) throw notRunning(wanted);
+  if (startTimeOf(target.pid) !== target.startTime) throw notRunning(cannot);
   if (!container.State.Running || stillDockerinit(sys, target.pid))
-    throw new TsDockError('not-running', `cannot join ${wanted}: it is still being started`, {
+    throw new TsDockError('not-running', `${cannot}: it is still being started`, {
       remedy: 'Try again when `ts-dock ps` lists it.',
     });
+  return target;
+}
+
+export function execTarget(sys: Kernel, place: Place, stored: StoredContainer, wanted: string): ExecTarget {
+  const target = runningTarget(sys, place, stored, `cannot join ${wanted}`);
   if (isFrozen(sys, target.cgroupPaths))
     throw new TsDockError('paused', `cannot join ${wanted}: it is paused`, {
       means: 'A process that joins its cgroups would stand still as well.',
@@ -40,9 +46,9 @@ export function execTarget(
   return target;
 }
 
-function notRunning(wanted: string): TsDockError {
-  return new TsDockError('not-running', `cannot join ${wanted}: Container ${wanted} is not running`, {
-    means: 'There are no namespaces to join: they ended with the last process in them.',
+function notRunning(cannot: string): TsDockError {
+  return new TsDockError('not-running', `${cannot}: the container is not running`, {
+    means: 'Nothing of it is left but its files: namespaces end with the last process in them.',
     remedy: '`ts-dock start` starts it, `ts-dock ps` shows what runs.',
   });
 }
@@ -64,16 +70,16 @@ export function holdTarget(
   try {
     pidfd = sys.pidfdOpen(pid);
   } catch (error) {
-    if (refusedWith(error, 'ESRCH')) throw notRunning(wanted);
+    if (refusedWith(error, 'ESRCH')) throw notRunning(`cannot join ${wanted}`);
     throw error;
   }
   try {
     const namespaces = namespacesOf(sys, pid);
-    if (startTimeOf(pid) !== startTime) throw notRunning(wanted);
+    if (startTimeOf(pid) !== startTime) throw notRunning(`cannot join ${wanted}`);
     return { pidfd, namespaces };
   } catch (error) {
     sys.close(pidfd);
-    throw refusedWith(error, 'ENOENT', 'ESRCH') ? notRunning(wanted) : error;
+    throw refusedWith(error, 'ENOENT', 'ESRCH') ? notRunning(`cannot join ${wanted}`) : error;
   }
 }
 

@@ -160,6 +160,8 @@ export type FrontEndCommand =
   | { readonly command: 'dump'; readonly what: string | null }
   | { readonly command: 'diff' }
   | { readonly command: 'calls' }
+  /** A shell where the run stands; with a line, that one command. */
+  | { readonly command: 'shell'; readonly line: string | null }
   | { readonly command: 'quit' }
   // --- to a recording only ------------------------------------------------------------------------------------------
   | { readonly command: 'back' }
@@ -169,12 +171,31 @@ export type FrontEndCommand =
   | { readonly command: 'goto'; readonly to: string }
   | { readonly command: 'search'; readonly text: string };
 
+/** A shell that somebody asked for at a pause: where it is, and what it may know. */
+export interface ShellRequest {
+  /** Null: a shell for a person. */
+  readonly line: string | null;
+  /** The container's first process, as far as it is; without it the shell is on the host. */
+  readonly pidfd: number | undefined;
+  readonly pid: number | undefined;
+  /** `TS_DOCK_…` and values. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** Capabilities that root has in the container. */
+  readonly capabilities: readonly string[];
+  /** A cgroup for whatever the shell starts: its name, and its parent's at the root of each hierarchy. */
+  readonly group: { readonly parent: string; readonly name: string };
+  /** Resolves when the run is to end at once. */
+  readonly interruption: Promise<void>;
+}
+
 export interface FrontEnd {
   /** It reads the terminal that the container may be given. */
   readonly sharesTerminal?: boolean;
   on(event: EngineEvent): void;
   /** The next command at this pause. At the end of its input a front end answers `continue`. */
   command(pause: Pause): Promise<FrontEndCommand>;
+  /** Opens a shell, and resolves when it and all that it started has ended. Absent where that cannot be. */
+  shell?(request: ShellRequest): Promise<void>;
   /** Restores the terminal. Called once, whatever happens. */
   close(): void;
 }

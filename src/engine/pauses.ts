@@ -1,5 +1,6 @@
 /** Breakpoints, and what is answered while a run stands still. Every answer is an event: the front end only draws. */
 import { OBSERVERS, type Observation, type ObserverName } from '../observe/names.ts';
+import { KernelError } from '../kernel/calls.ts';
 import { TsDockError } from './failure.ts';
 import type { EngineEvent, FrontEndCommand, Pause, StepInfo } from './frontend.ts';
 import { parsePattern, unknownStep, type Pattern, type When } from './patterns.ts';
@@ -64,6 +65,9 @@ export async function askForCommands(run: Run, breakpoints: Breakpoints, pause: 
       case 'continue':
         breakpoints.goOn(false);
         return;
+      case 'shell':
+        await refusable(run, () => run.shell(pause, command.line));
+        break;
       case 'quit':
         throw new TsDockError('quit', 'you asked for the end');
       default:
@@ -72,7 +76,7 @@ export async function askForCommands(run: Run, breakpoints: Breakpoints, pause: 
   }
 }
 
-export type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'quit' }>;
+export type Question = Exclude<FrontEndCommand, { command: 'next' | 'continue' | 'shell' | 'quit' }>;
 
 /** Who can be asked while it stands still: a run, or a recording of one. */
 export interface Questioned {
@@ -131,6 +135,15 @@ export function refusal(error: unknown): EngineEvent {
     event: 'refused',
     text: [error.message, error.remedy].filter((part) => part !== '').join('. '),
   };
+}
+
+async function refusable(run: Run, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof TsDockError || error instanceof KernelError)) throw error;
+    run.emit({ event: 'refused', text: error.message });
+  }
 }
 
 function explain(run: Questioned, id: string): void {

@@ -5,12 +5,13 @@
  */
 import { KernelError, now, type Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { randomHex } from '../kernel/random.ts';
 import type { Place } from '../daemon/place.ts';
 import type { ValueName, Values } from '../flows/values.ts';
 import type { Change, Observation, ObserverName, Subject } from '../observe/names.ts';
 import { reach, type Failpoint } from './failpoints.ts';
 import { StepError, TsDockError } from './failure.ts';
-import type { EngineEvent, FrontEnd, StepInfo } from './frontend.ts';
+import type { EngineEvent, FrontEnd, Pause, StepInfo } from './frontend.ts';
 import type { Compensation } from './compensation.ts';
 import type { Journal, Pending } from './journal.ts';
 import { askForCommands, type Breakpoints, type Questioned } from './pauses.ts';
@@ -156,6 +157,54 @@ export class Run implements Questioned {
     return this.settings.watcher?.look({ ...step, observe: names }, this.subject()) ?? [];
   }
 
+  /**
+   * A shell at a pause. The cgroup for what it starts stands in the journal first: whoever is killed while it is open leaves
+   * nobody behind.
+   */
+  async shell(pause: Pause, line: string | null): Promise<void> {
+    const { frontEnd, journal, place } = this.settings;
+    if (frontEnd.shell === undefined)
+      throw new TsDockError('bad-usage', 'there is no terminal for a shell here');
+    const { child, ended, initConfig } = this.values;
+    const living = ended === undefined ? child : undefined;
+    const group = { parent: `${place.cgroupParent}-shells`, name: randomHex(8) };
+    const owed = [
+      { kind: 'remove-cgroup-parent', parent: group.parent } as const,
+      { kind: 'remove-cgroup', ...group } as const,
+    ].map((what) => journal.also(pause.number, pause.step.id, { lifetime: 'transient', ...what }));
+    this.pending.push(...owed);
+    if (line === null) this.emit({ event: 'terminal', owner: 'container' });
+    await frontEnd.shell({
+      line,
+      pid: living?.pid,
+      pidfd: living?.pidfd,
+      facts: this.facts(pause),
+      capabilities: initConfig?.capabilities ?? [],
+      group,
+      interruption: this.interruption,
+    });
+    if (line === null) this.emit({ event: 'terminal', owner: this.terminal });
+    for (const done of owed) this.settle(done);
+  }
+
+  private facts(pause: Pause): Record<string, string> {
+    const { place, facts } = this.settings;
+    const { identity, subject, rootfs, child } = this.values;
+    const container = this.values.container ?? subject?.container;
+    const known = {
+      TS_DOCK_RUN: facts.id,
+      TS_DOCK_STEP: pause.step.id,
+      TS_DOCK_ROOT: place.root,
+      TS_DOCK_ID: identity?.id ?? container?.ID,
+      TS_DOCK_NAME: identity?.name ?? container?.Name.slice(1),
+      TS_DOCK_ROOTFS: rootfs,
+      TS_DOCK_PID: child?.pid.toString(),
+    };
+    return Object.fromEntries(
+      Object.entries(known).filter((fact): fact is [string, string] => fact[1] !== undefined),
+    );
+  }
+
   private async perform(step: AnyStep): Promise<void> {
     const info = describe(step);
     const number = ++this.number;
@@ -266,11 +315,14 @@ export class Run implements Questioned {
 
   /** Written down as settled: whoever recovers this run must not undo it either. */
   private release(kind: Compensation['kind']): void {
-    for (const done of this.pending.filter(({ compensation }) => compensation.kind === kind)) {
-      const at = now();
-      this.settings.journal.write({ k: 'undone', i: done.i, at, end: at, ok: true, error: '' });
-      this.pending.splice(this.pending.indexOf(done), 1);
-    }
+    for (const done of this.pending.filter(({ compensation }) => compensation.kind === kind))
+      this.settle(done);
+  }
+
+  private settle(done: Pending): void {
+    const at = now();
+    this.settings.journal.write({ k: 'undone', i: done.i, at, end: at, ok: true, error: '' });
+    this.pending.splice(this.pending.indexOf(done), 1);
   }
 
   private add(step: AnyStep, given: Partial<Values>): void {

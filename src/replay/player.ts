@@ -88,6 +88,9 @@ export class Player implements Questioned {
           if (went !== undefined) return went;
           break;
         }
+        case 'shell':
+          this.emit({ event: 'refused', text: 'a recording has nothing that a shell could be in' });
+          break;
         case 'search':
           this.emit({ event: 'found', text: command.text, ...search(this.tape, command.text, this.cardOf) });
           break;

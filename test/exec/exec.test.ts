@@ -159,7 +159,7 @@ describe.skipIf(skipUnlessRoot())('exec', () => {
     const { stdout } = await box.run(['create', '--name', 'idle', 'base', 'true']);
     const refused = await exec(['idle', 'true']);
     expect(refused.code).toBe(125);
-    expect(refused.stderr).toContain('Container idle is not running');
+    expect(refused.stderr).toContain('cannot join idle: the container is not running');
     expect((await box.run(['rm', stdout.trim()])).code).toBe(0);
   });
 

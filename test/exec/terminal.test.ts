@@ -42,7 +42,8 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('exec at a termin
     const screen = at('-it', 'web', 'sh', '-c', "'stty size; tty; echo $TERM; exec sh'");
     const first = await screen.until(PROMPT);
     expect(first).toMatch(/^30 90\n\/dev\/pts\/\d+\nxterm$/m);
-    screen.keys('sleep 1005', 'Enter');
+    screen.keys('(echo begun | tr b B; exec sleep 1005)', 'Enter');
+    await screen.until(/^Begun$/m);
     screen.keys('C-c');
     screen.keys('echo "still $((40+2))"', 'Enter');
     await screen.until(/^still 42$/m);

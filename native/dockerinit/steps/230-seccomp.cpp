@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "../seccomp-list.hpp"
+#include "../seccomp.hpp"
 #include "../steps.hpp"
 
 namespace dockerinit {
@@ -107,16 +108,23 @@ Filter deny_list(uint64_t kept) {
 
 }  // namespace
 
+Status install_deny_list(Kernel& kernel, uint64_t kept, size_t* instructions) {
+  Filter filter = deny_list(kept);
+  const sock_fprog program = filter.program();
+  *instructions = program.len;
+  if (auto done = kernel.seccomp_filter(program); !done) return done.because("cannot install the deny list");
+  return Done{};
+}
+
 // Moved before the capabilities: the kernel takes a filter from somebody with CAP_SYS_ADMIN or with
 // no_new_privs, and no_new_privs would break setuid programs, which Docker allows.
 Result<SeccompDecided> seccomp(Init& init, const Jailed&) {
   init.note("seccomp", init.config.seccomp);
   if (!init.config.seccomp) return SeccompDecided{};
-  Filter filter = deny_list(init.config.capabilities);
-  const sock_fprog program = filter.program();
-  init.note("instructions", static_cast<int64_t>(program.len));
-  if (auto done = init.kernel.seccomp_filter(program); !done)
-    return done.because("cannot install the deny list");
+  size_t instructions = 0;
+  auto done = install_deny_list(init.kernel, init.config.capabilities, &instructions);
+  init.note("instructions", static_cast<int64_t>(instructions));
+  if (!done) return done.failure();
   return SeccompDecided{};
 }
 

@@ -1,5 +1,6 @@
 /** Tables: aligned columns under a heading, as wide as what stands in them. Beside each stands `--json`. */
 import type { ListedImage } from '../../daemon/inspect.ts';
+import type { TopEntry } from '../../daemon/top.ts';
 import type { Container } from '../../daemon/model.ts';
 import type { Usage } from '../../daemon/stats.ts';
 import type { StepInfo } from '../../engine/frontend.ts';
@@ -108,3 +109,29 @@ export function tracesTable(
     style,
   );
 }
+
+/** As `ps -ef` has it. */
+export function processesTable(entries: readonly TopEntry[], style: Style): string {
+  return table(
+    ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'],
+    entries.map(({ UID, PID, PPID, C, STIME, TTY, TIME, CMD }) => [
+      ...[UID, PID, PPID, C].map(String),
+      clock(new Date(STIME)),
+      TTY,
+      duration(TIME),
+      CMD,
+    ]),
+    style,
+  );
+}
+
+const two = (number: number): string => number.toString().padStart(2, '0');
+
+/** The time of day, or the day if it was another. */
+function clock(start: Date): string {
+  if (Date.now() - start.getTime() < 86_400_000) return `${two(start.getHours())}:${two(start.getMinutes())}`;
+  return `${start.toLocaleString('en', { month: 'short' })}${two(start.getDate())}`;
+}
+
+const duration = (seconds: number): string =>
+  [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => two(Math.floor(part))).join(':');

@@ -11,28 +11,39 @@ import { InteractiveFrontEnd } from './interactive.ts';
 import { Narrator } from './narrator.ts';
 import { linesFrom, linesOf, type Lines } from './lines.ts';
 import { ScriptedFrontEnd } from './scripted.ts';
+import { shellFor } from './shell.ts';
+
+interface PersonsTerminal {
+  readonly input: ReadStream;
+  readonly output: WriteStream;
+  /** A descriptor of it. */
+  readonly terminal: number;
+}
 
 /** @param interactive - standard input is the container's (`-i`) */
 export function chooseFrontEnd(cli: Cli, watching: Watching, interactive: boolean): FrontEnd {
   const { stops, step, commandFile } = watching;
   if (!stops) return quiet(() => narratorOn(cli, process.stderr, watching), watching.trace);
   const { stdin, stderr } = process;
-  const script = (lines: Lines): FrontEnd =>
-    new ScriptedFrontEnd(narratorOn(cli, stderr, watching), lines, step);
+  const script = (lines: Lines): FrontEnd => {
+    const narrator = narratorOn(cli, stderr, watching);
+    const frontEnd = new ScriptedFrontEnd(narrator, lines, step);
+    frontEnd.shell = shellFor(cli.place, (text) => narrator.line(text), undefined);
+    return frontEnd;
+  };
+  const person = (screen: PersonsTerminal, shared: boolean): FrontEnd => {
+    const { input, output, terminal } = screen;
+    const narrator = narratorOn(cli, output, watching);
+    const frontEnd = new InteractiveFrontEnd(narrator, { input, output, shared });
+    const whole = { input, output, terminal, detachKeys: undefined };
+    frontEnd.shell = shellFor(cli.place, (text) => narrator.line(text), whole);
+    return frontEnd;
+  };
   if (commandFile !== undefined) return script(linesOf(commandsIn(cli, commandFile)));
-  if (stdin.isTTY && stderr.isTTY)
-    return new InteractiveFrontEnd(narratorOn(cli, stderr, watching), {
-      input: stdin,
-      output: stderr,
-      shared: true,
-    });
+  if (stdin.isTTY && stderr.isTTY) return person({ input: stdin, output: stderr, terminal: 0 }, true);
   // Standard input is the container's, or the narration was sent elsewhere: a person may still sit at the terminal.
   const terminal = stdin.isTTY || interactive ? openTerminal(cli) : undefined;
-  if (terminal !== undefined)
-    return new InteractiveFrontEnd(narratorOn(cli, terminal.output, watching), {
-      ...terminal,
-      shared: stdin.isTTY,
-    });
+  if (terminal !== undefined) return person(terminal, stdin.isTTY);
   return script(interactive ? linesOf('') : linesFrom(stdin));
 }
 
@@ -53,13 +64,14 @@ function narratorOn(
 }
 
 /** The controlling terminal, whatever the standard streams are; undefined where there is none. */
-function openTerminal(cli: Cli): { input: ReadStream; output: WriteStream } | undefined {
+function openTerminal(cli: Cli): PersonsTerminal | undefined {
   try {
     const open = (): number => cli.sys.openat2(AT_FDCWD, '/dev/tty', O.RDWR | O.CLOEXEC, 0, 0);
     const { ReadStream, WriteStream } = createRequire(import.meta.filename)(
       'node:tty',
     ) as typeof import('node:tty');
-    return { input: new ReadStream(open()), output: new WriteStream(open()) };
+    const terminal = open();
+    return { input: new ReadStream(open()), output: new WriteStream(open()), terminal };
   } catch (error) {
     if (refusedWith(error, 'ENXIO', 'ENOENT', 'EACCES', 'EIO')) return undefined;
     throw error;

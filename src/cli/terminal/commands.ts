@@ -35,6 +35,12 @@ export const WORDS: Words = [
   },
   { word: 'diff', key: 'f', argument: '', what: 'what the last step changed' },
   { word: 'calls', key: 'k', argument: '', what: 'what the last step asked the kernel' },
+  {
+    word: 'shell',
+    key: 's',
+    argument: '[COMMAND]',
+    what: 'a shell: on the host, from the clone on in the container',
+  },
   { word: 'quit', key: 'q', argument: '', what: 'undo all that this command began, and end (also Ctrl-C)' },
   { word: 'help', key: 'h', argument: '', what: 'these words (also ?)' },
 ];
@@ -60,7 +66,10 @@ const OTHERWISE_THERE: Partial<Record<Name, string>> = {
 
 /** What can be said to a recording. */
 export const REPLAY_WORDS: Words = [
-  ...WORDS.map((word) => ({ ...word, what: OTHERWISE_THERE[word.word] ?? word.what })),
+  ...WORDS.filter(({ word }) => word !== 'shell').map((word) => ({
+    ...word,
+    what: OTHERWISE_THERE[word.word] ?? word.what,
+  })),
   ...ONLY_THERE,
 ];
 
@@ -79,6 +88,10 @@ export function parseCommand(line: string, words = WORDS): Parsed {
   if (word === 'search') {
     const text = line.trim().slice(first.length).trim();
     return text === '' ? unknown('search needs a text') : { command: word, text };
+  }
+  if (word === 'shell') {
+    const rest = line.trim().slice(first.length).trim();
+    return { command: word, line: rest === '' ? null : rest };
   }
   if (more.length > 0 || (argument !== undefined && takes === '')) {
     return unknown(`${word} takes ${takes === '' ? 'nothing' : takes}, got ${JSON.stringify(line.trim())}`);

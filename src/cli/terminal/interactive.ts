@@ -13,6 +13,7 @@ import { Reader } from './reader.ts';
 type Answer = 'end' | 'interrupt' | { readonly line: string };
 
 export class InteractiveFrontEnd implements FrontEnd {
+  shell?: NonNullable<FrontEnd['shell']>;
   readonly sharesTerminal: boolean;
   private readonly narrator: Narrator;
   private readonly input: ReadStream;

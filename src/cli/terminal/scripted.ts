@@ -6,6 +6,7 @@ import type { Narrator } from './narrator.ts';
 import { Reader } from './reader.ts';
 
 export class ScriptedFrontEnd implements FrontEnd {
+  shell?: NonNullable<FrontEnd['shell']>;
   private readonly narrator: Narrator;
   private readonly lines: Lines;
   private readonly stepping: boolean;
@@ -43,7 +44,8 @@ export class ScriptedFrontEnd implements FrontEnd {
 
   /** Undefined for what is no command of the engine's: a comment, a word for us, a mistake. */
   private read(line: string): FrontEndCommand | undefined {
-    const text = line.replace(/#.*/, '').trim();
+    // In a line for the shell a `#` is the shell's.
+    const text = (/^\s*(s|shell)\s/.test(line) ? line : line.replace(/#.*/, '')).trim();
     if (text === '' && line.trim() !== '') return undefined;
     this.narrator.line(`(ts-dock) ${text}`);
     return this.reader.read(text);
