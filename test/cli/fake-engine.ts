@@ -162,6 +162,9 @@ async function ask(
       case 'diff':
         frontEnd.on({ event: 'diff', step: 'start.mount-rootfs', changes: CHANGES });
         break;
+      case 'shell':
+        frontEnd.on({ event: 'refused', text: 'there is no shell here' });
+        break;
       case 'calls':
         frontEnd.on({ event: 'calls', step: 'start.mount-rootfs', calls: CALLS, more: 2 });
         break;

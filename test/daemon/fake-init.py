@@ -1,7 +1,8 @@
 """A dockerinit that does what it is told, not what is right. argv[1]: a JSON list of actions, done in order.
 
 ["send", OBJECT] a frame  ["raw", HEX] bytes as they are  ["await", T] waits for a frame of type T
-["fd"] a frame with a descriptor that nobody asked for  ["spawn-holder"] a grandchild that keeps the pipe open for a second more
+["fd"] a frame `console` with a descriptor  ["fds", T, N] a frame of type T with N descriptors  ["self"] `child` with a pidfd of its own
+["fork"] goes on in a second process, of which the first is not the parent's to wait for  ["spawn-holder"] a grandchild that keeps the pipe open for a second more
 ["name", TEXT] its own name (comm)  ["close"] closes the pipe  ["exit", N]  ["kill"] dies of SIGKILL  ["hang"] waits for its end
 """
 import array, ctypes, json, os, signal, socket, sys
@@ -48,6 +49,18 @@ for action, *args in json.loads(sys.argv[1]):
         body = b'{"t":"console"}'
         head = len(body).to_bytes(4, "big") + body
         pipe.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
+    elif action == "fds":
+        body = json.dumps({"t": args[0]}).encode()
+        head = len(body).to_bytes(4, "big") + body
+        pipe.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * args[1]))])
+    elif action == "self":
+        body = b'{"t":"child"}'
+        head = len(body).to_bytes(4, "big") + body
+        me = array.array("i", [os.pidfd_open(os.getpid())])
+        pipe.sendmsg([head], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, me)])
+    elif action == "fork":
+        if os.fork() > 0:
+            os._exit(0)
     elif action == "spawn-holder":
         bound, say = os.pipe()
         if os.fork() == 0:
