@@ -68,7 +68,7 @@ describe.skipIf(skipUnlessRoot())('without a terminal', () => {
       stderr: '',
     });
     const { stderr } = await box.run(['run', '--rm', '--trace', 'base', 'true']);
-    expect(stderr).toMatch(/^├─ ◆ init\.pivot +\S+ µs {2}[█▏▎▍▌▋▊▉]+$/m);
+    expect(stderr).toMatch(/^├─ ◆ init\.pivot +\S+ (?:µs|ms) {2}[█▏▎▍▌▋▊▉]+$/m);
     expect(stderr).not.toContain('── [');
   });
 
