@@ -25,8 +25,9 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
     const box = await sandbox();
     const screen = shell(box);
     await screen.until(/^\$/m);
-    screen.keys('t run --rm -it --name term base sh; check', 'Enter');
-    await screen.until(/^\/ #/m);
+    screen.keys('t run --rm -it --name term base sh -c "stty size; exec sh"; check', 'Enter');
+    // From the very start, and not only when somebody has typed.
+    expect(await screen.until(/^\/ #/m)).toMatch(/^40 80$/m);
     screen.keys('tty; stty size; echo "in $((20+3))"', 'Enter');
     expect(await screen.until(/in 23/)).toMatch(/\/dev\/pts\/0\s+40 80/);
     screen.keys('sleep 100', 'Enter');
