@@ -56,7 +56,7 @@ export const attachedStartFlow = flow(['wanted'])([
 export const detachedStartFlow = flow(['wanted'])([...hostSteps, ...startSteps, ...supervisedLaunchSteps]);
 
 /** What a restart policy does, in the process that has just seen the end. */
-export const restartFlow = flow(['wanted', 'attempt'])([
+export const policyFlow = flow(['wanted', 'attempt'])([
   ...hostSteps,
   backOff,
   ...startSteps,
