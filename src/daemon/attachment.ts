@@ -24,6 +24,7 @@ export interface Hearer {
 
 export class Attachment {
   private readonly socket: FrameSocket;
+  private left = false;
   private leave: () => void = () => undefined;
   /** Resolves when the person has left ({@link detach}), and the container goes on. */
   readonly detached = new Promise<void>((resolve) => (this.leave = resolve));
@@ -89,7 +90,13 @@ export class Attachment {
     this.socket.resume();
   }
 
+  /** The person has left. */
+  get wasLeft(): boolean {
+    return this.left;
+  }
+
   detach(): void {
+    this.left = true;
     this.leave();
   }
 

@@ -168,12 +168,14 @@ export function startedBy(sys: Kernel, place: Place, id: string): string | undef
   return run === '' ? undefined : run;
 }
 
-/** False where another run has it. */
+/** False where another run has it; who has it already keeps it. */
 export function takeStart(sys: Kernel, place: Place, id: string, run: string): boolean {
   const lease = startLease(place, id);
   return underLock(sys, place, () => {
     // Whoever is killed between making and writing leaves an empty file, which is nobody's: writers hold the lock.
-    if (sys.readIfThere(lease) === '') sys.unlink(lease);
+    const holder = sys.readIfThere(lease);
+    if (holder === run) return true;
+    if (holder === '') sys.unlink(lease);
     try {
       sys.createFile(lease, run);
       return true;

@@ -32,13 +32,14 @@ export async function killContainer(
 ): Promise<void> {
   const { container } = findContainer(sys, place, wanted);
   const { run, phase } = supervisedBy(sys, place, container);
-  const held = phase === 'running' ? holdProcess(sys, place, container.ID) : undefined;
+  const final = signal === SIGKILL || signal === stopSignalOf(container.Config);
+  let held = phase === 'running' ? holdProcess(sys, place, container.ID) : undefined;
   // Between two lives of a restart policy there is nobody to be signalled, but the wish can be heard.
-  const between = container.State.Restarting && signal === SIGKILL;
-  if (held === undefined && !between) throw notRunning('kill', wanted, phase);
+  if (held === undefined && !(phase === 'restarting' && final)) throw notRunning('kill', wanted, phase);
   try {
-    const final = signal === SIGKILL || signal === stopSignalOf(container.Config);
     if (final) requestStop(sys, place, container.ID);
+    // Whoever starts it again has seen the wish, or has got so far that there is a process.
+    held ??= holdProcess(sys, place, container.ID);
     if (held !== undefined && signalProcess(sys, held.pidfd, signal))
       recordEvent(place, 'kill', subjectOf(container), { signal: signalName(signal) });
     if (final && resume(sys, place, container.ID) && signal !== SIGKILL)
@@ -56,12 +57,13 @@ export async function endContainer(sys: Kernel, place: Place, container: Contain
   const { run, phase } = supervisedBy(sys, place, container);
   if (phase === 'idle') return;
   if (phase === 'starting') throw notRunning('end', container.Name.slice(1), phase);
-  if (phase === 'running') await killContainer(sys, place, ID, SIGKILL, () => undefined);
+  if (phase === 'running' || phase === 'restarting')
+    await killContainer(sys, place, ID, SIGKILL, () => undefined);
   else await teardownOver(sys, place, run);
 }
 
 export function notRunning(verb: string, wanted: string, phase: Phase): TsDockError {
-  return phase === 'starting'
+  return phase === 'starting' || phase === 'restarting'
     ? new TsDockError('not-running', `cannot ${verb} ${wanted}: it is being started`, {
         means: 'Some ts-dock is preparing it, and its program does not run yet.',
         remedy: 'Try again when it runs, or end the ts-dock that starts it.',

@@ -39,6 +39,7 @@ export class Monitor {
   private readonly socket: FrameSocket;
   private readonly waiters: Waiter[] = [];
   private gone = false;
+  private dead: TsDockError | undefined;
   private tell: (ended: EndedAt | TsDockError) => void = () => undefined;
   private readonly end = new Promise<EndedAt | TsDockError>((resolve) => (this.tell = resolve));
 
@@ -138,6 +139,8 @@ export class Monitor {
     expected: string,
     fds: readonly number[] = [],
   ): Promise<MonitorFrame> {
+    // It may have died while somebody stood at a breakpoint: nobody would ever answer.
+    if (this.dead !== undefined) throw this.dead;
     const answer = await new Promise<MonitorFrame>((resolve, reject) => {
       this.waiters.push({ resolve, reject });
       this.socket.send(fields, fds);
@@ -158,6 +161,7 @@ export class Monitor {
       means: 'It was killed, and the kernel ended the container with it.',
       remedy: 'Look at the kernel log (dmesg) for the out-of-memory killer.',
     });
+    this.dead = error;
     for (const waiter of this.waiters.splice(0)) waiter.reject(error);
     this.tell(error);
   }

@@ -1,5 +1,6 @@
 /** Who a process is, asked of the kernel: while nobody has reaped it yet, or by its number and the time of its start. */
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startTimeOf } from '../kernel/append.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -15,6 +16,28 @@ const INIT_NAME = 'ts-dock:[INIT]';
  */
 export function stillDockerinit(sys: Kernel, pid: number): boolean {
   return sys.readIfThere(`/proc/${pid.toString()}/comm`)?.trim() === INIT_NAME;
+}
+
+/** Milliseconds that an execve may take from closing the descriptors to setting the name. */
+const EXECVE_PATIENCE = 2_000;
+
+/**
+ * Whether `pid` became the user's program, asked when it has closed the sync pipe. execve closes descriptors a moment
+ * before it sets the name, and a dying process a moment before it is dead: what is neither yet will be one of them soon.
+ */
+export async function becameProgram(sys: Kernel, pid: number): Promise<boolean> {
+  for (let waited = 0; stillDockerinit(sys, pid); waited += 1) {
+    // Asked again: it may have become the program, and ended, since the name was read.
+    if (isDead(sys, pid)) return !stillDockerinit(sys, pid);
+    if (waited >= EXECVE_PATIENCE) return false;
+    await pause(1);
+  }
+  return true;
+}
+
+function isDead(sys: Kernel, pid: number): boolean {
+  const text = sys.readIfThere(`/proc/${pid.toString()}/stat`);
+  return text === undefined || /^[ZX]/.test(text.slice(text.lastIndexOf(')') + 2));
 }
 
 /** Process 1 of a container as state.json names it; undefined where there is none, or it is not to be read. */

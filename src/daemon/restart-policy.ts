@@ -2,7 +2,7 @@
  * Whether a container that has ended is started again, and how soon: Docker 1.2.0's rules (daemon/monitor.go). The delay
  * doubles with each run that lasted no more than ten seconds, without a ceiling.
  */
-import type { Container, HostConfig } from './model.ts';
+import type { Container, HostConfig, State } from './model.ts';
 
 /** Milliseconds before the first restart are twice this, as in 1.2.0, which doubles before it waits. */
 const FIRST_DELAY = 100;
@@ -37,3 +37,17 @@ export function nextAttempt({ container, hostConfig, ran, earlier }: EndedRun): 
   if (!again || StopRequested) return undefined;
   return { delay: ran > GOOD_RUN ? FIRST_DELAY : (earlier?.delay ?? FIRST_DELAY) * 2, failures };
 }
+
+/** The next attempt after one that did not come to a program: that is a failure like any other. */
+export function nextAfterFailure(
+  { RestartPolicy: { Name, MaximumRetryCount: most } }: HostConfig,
+  { delay, failures: before }: Attempt,
+): Attempt | undefined {
+  const failures = before + 1;
+  if (Name !== 'always' && (Name !== 'on-failure' || (most !== 0 && failures > most))) return undefined;
+  return { delay: delay * 2, failures };
+}
+
+/** Milliseconds that a run lasted that is over. */
+export const ranFor = ({ StartedAt, FinishedAt }: State): number =>
+  Date.parse(FinishedAt) - Date.parse(StartedAt);

@@ -11,14 +11,15 @@ import { changeContainer, startedBy } from './containers.ts';
 import type { Container } from './model.ts';
 import type { Place } from './place.ts';
 import { holdProcess } from './processes.ts';
+import { TsDockError } from '../engine/failure.ts';
 import { readStory } from '../engine/journal.ts';
 import { recoverOne } from '../engine/recovery.ts';
 
 /**
- * `idle`: nobody has it. `starting`: a run has it and its program does not run yet. `running`: also while it is restarted.
- * `ending`: the program has ended and its run takes down what it began.
+ * `idle`: nobody has it. `starting`: a run has it and its program does not run yet; `restarting`: the same, by its restart
+ * policy, which waits first. `ending`: the program has ended and its run takes down what it began.
  */
-export type Phase = 'idle' | 'starting' | 'running' | 'ending';
+export type Phase = 'idle' | 'starting' | 'restarting' | 'running' | 'ending';
 
 export interface Supervised {
   readonly phase: Phase;
@@ -32,6 +33,7 @@ export function supervisedBy(sys: Kernel, place: Place, { ID, State }: Container
   if (run === undefined)
     return { phase: State.Running && lives(sys, place, ID) ? 'running' : 'idle', run: '' };
   if (State.Running) return { phase: 'running', run };
+  if (State.Restarting) return { phase: 'restarting', run };
   // Its own run wrote when the program began: a time before that run is of an earlier start.
   const began = readStory(sys, place.journal, run).begin?.wall ?? Infinity;
   return { phase: Date.parse(State.StartedAt) >= began ? 'ending' : 'starting', run };
@@ -139,10 +141,18 @@ function holderOf(sys: Kernel, path: string): number | 'gone' {
   }
 }
 
-/** Written down before any signal goes out: a restart policy must not take the end for an accident. */
+/**
+ * Written down before any signal goes out: a restart policy must not take the end for an accident. It looks again, under
+ * the same lock, before it waits and before it says that the program runs.
+ */
 export function requestStop(sys: Kernel, place: Place, id: string): void {
-  changeContainer(sys, place, id, (container) => ({
-    ...container,
-    State: { ...container.State, StopRequested: true },
-  }));
+  changeContainer(sys, place, id, (container) =>
+    container.State.StopRequested
+      ? container
+      : { ...container, State: { ...container.State, StopRequested: true } },
+  );
+}
+
+export function stoppedMeanwhile(id: string): TsDockError {
+  return new TsDockError('interrupted', `${id.slice(0, 12)} is not started again: somebody stopped it`);
 }

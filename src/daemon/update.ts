@@ -37,7 +37,8 @@ export interface Asked {
 
 export function updateContainer(sys: Kernel, place: Place, wanted: string, asked: Asked): void {
   const { container: found } = findContainer(sys, place, wanted);
-  if (supervisedBy(sys, place, found).phase === 'starting') throw notRunning('update', wanted, 'starting');
+  const { phase } = supervisedBy(sys, place, found);
+  if (phase === 'starting') throw notRunning('update', wanted, phase);
   const updated = underLock(sys, place, () => {
     // Read within the lock: others write these files too.
     const { container, hostConfig } = findContainer(sys, place, found.ID);

@@ -9,9 +9,11 @@ import { readEnd } from '../daemon/monitor-end.ts';
 import type { Container, HostConfig } from '../daemon/model.ts';
 import type { Place } from '../daemon/place.ts';
 import { runtimeState } from '../daemon/processes.ts';
+import { ranFor } from '../daemon/restart-policy.ts';
 import type { EndedAt } from '../flows/values.ts';
 import { now } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Failpoint } from './failpoints.ts';
 import { TsDockError } from './failure.ts';
 import type { FrontEnd } from './frontend.ts';
 import { HostLedger } from './host-journal.ts';
@@ -45,6 +47,7 @@ export async function conclude(
   place: Place,
   id: string,
   steps: readonly AnyStep[],
+  failpoints: readonly Failpoint[] = [],
 ): Promise<Concluded> {
   const story = readStory(sys, place.journal, id);
   const container = story.container ?? '';
@@ -62,13 +65,19 @@ export async function conclude(
     );
   }
   const journal = Journal.reopen(sys, place.journal, story);
-  const run = walkerOf(sys, place, story, journal, steps, { ...subject, ended, cgroupPaths });
-  await run.walk(steps);
+  const how = { ...subject, ended, cgroupPaths };
+  const run = walkerOf(sys, place, story, journal, steps, how, failpoints);
+  // What cannot be recorded (a full disk) is taken down all the same.
+  const failure = await run.walk(steps).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+  );
   const undoFailures = await run.undo('exit', owedAfter(true, story.begin.rm));
-  journal.write({ k: 'end', at: now(), code: exitCodeOf(ended.ended) });
+  journal.note({ k: 'end', at: now(), code: exitCodeOf(ended.ended) });
   if (undoFailures.length > 0) journal.leave();
   else journal.settle(run.owes(() => true) ? container : undefined);
   pruneJournals(sys, place);
+  if (failure !== undefined) throw failure;
   const State = run.values.recorded ?? subject.container.State;
   return {
     container: { ...subject.container, State },
@@ -76,7 +85,7 @@ export async function conclude(
     command: story.begin.command,
     sampled: story.begin.trace.sampled,
     otlp: story.begin.otlp,
-    ran: Date.parse(State.FinishedAt) - Date.parse(State.StartedAt),
+    ran: ranFor(State),
     undoFailures,
   };
 }
@@ -95,6 +104,7 @@ function walkerOf(
   journal: Journal,
   steps: readonly AnyStep[],
   { container, hostConfig, ...how }: Found,
+  failpoints: readonly Failpoint[],
 ): Run {
   const facts = {
     id: story.run,
@@ -112,7 +122,7 @@ function walkerOf(
     journal,
     host: new HostLedger(sys, place),
     facts,
-    failpoints: [],
+    failpoints,
     breakpoints: new Breakpoints([], false, []),
     frontEnd: NOBODY,
     watcher: undefined,

@@ -229,6 +229,18 @@ export class Journal {
     this.asides = '';
   }
 
+  /**
+   * What nobody needs for undoing: on a full disk, the teardown that would make room must not end for want of it. What was
+   * undone and is not written down is undone again, which finds nothing.
+   */
+  note(entry: Extract<Entry, { k: 'undone' | 'recovered' | 'handed' | 'end' }>): void {
+    try {
+      this.write(entry);
+    } catch {
+      // Nothing is lost that the next look at the kernel would not tell.
+    }
+  }
+
   /** Goes along with the next line: sixty frames are not worth sixty writes. */
   aside(entry: Aside): void {
     this.asides += `${JSON.stringify(entry)}\n`;
@@ -236,7 +248,7 @@ export class Journal {
 
   /** Says that another process undoes what follows. */
   recovered(): void {
-    this.write({ k: 'recovered', wall: Date.now(), at: now(), boot: bootId() });
+    this.note({ k: 'recovered', wall: Date.now(), at: now(), boot: bootId() });
   }
 
   /** Writes a plan down; what it would have to undo, numbered. */

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import { TsDockError } from './failure.ts';
 import { readStored } from '../daemon/containers.ts';
 import { recordEvent, subjectOf, type Subject } from '../daemon/events.ts';
+import { exitCodeOf } from '../daemon/exit-code.ts';
+import { readEnd } from '../daemon/monitor-end.ts';
 import type { Place } from '../daemon/place.ts';
+import { runtimeState } from '../daemon/processes.ts';
 import { bootId } from '../kernel/append.ts';
 import { now } from '../kernel/calls.ts';
 import { O } from '../kernel/flags.ts';
@@ -21,6 +24,7 @@ import {
   prune,
   readStory,
   unlinkIfThere,
+  type Entry,
   type Pending,
   type Story,
 } from './journal.ts';
@@ -34,7 +38,7 @@ export interface Recovered {
 }
 
 /** Exit code of a run that was killed, as of a container that is found dead. */
-const UNSEEN = 255;
+export const UNSEEN = 255;
 
 /** What a run that is over may still undo: with a container that stays, only what is transient. */
 export function owedAfter(created: boolean, rm: boolean): (pending: Pending) => boolean {
@@ -73,10 +77,19 @@ async function lockOf(sys: Kernel, place: Place, run: string): Promise<number | 
     const lock = sys.lock(path, false);
     if (lock !== undefined) return lock;
     const ours = sys.lock(path, false, OUR_BYTE);
-    if (ours === undefined || waited >= MONITOR_PATIENCE) return undefined;
+    if (ours === undefined) return undefined;
+    if (waited >= MONITOR_PATIENCE) {
+      // Its ts-dock was killed between handing it over and writing that down: nobody shall wait for this again.
+      const journal = Journal.reopen(sys, place.journal, readStory(sys, place.journal, run));
+      journal.note({ k: 'handed', at: now(), monitor: 0 });
+      journal.leave();
+      sys.close(ours);
+      return undefined;
+    }
     sys.close(ours);
     const story = readStory(sys, place.journal, run);
-    if (story.entries.some((e) => e.k === 'done' && e.step === 'launch.callback')) return undefined;
+    if (story.handed || story.entries.some((e) => e.k === 'done' && e.step === 'launch.callback'))
+      return undefined;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -109,6 +122,8 @@ async function recoverRun(
   }
   const owed = story.pending.filter(owedAfter(story.created, story.begin.rm));
   const journal = Journal.reopen(sys, place.journal, story);
+  const ended = endOf(sys, place, story);
+  if (ended !== undefined) journal.aside(ended.process);
   journal.recovered();
   const undone: Undone[] = [];
   const failed = await unwind({ sys, place, ended: false }, ofThisBoot(story, owed), journal, (one) => {
@@ -118,12 +133,29 @@ async function recoverRun(
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
   // Nobody saw how it ended. A run that had come to its end has said so itself.
   if (failed.length === 0 && !story.entries.some(({ k }) => k === 'end'))
-    journal.write({ k: 'end', at: now(), code: UNSEEN });
+    journal.note({ k: 'end', at: now(), code: ended?.code ?? UNSEEN });
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
   if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)
     recordEvent(place, 'destroy', subject);
   return { run, container: story.container, undone, failed };
+}
+
+/** What the container's monitor wrote down before its end, where this run had launched it and had not come to write that. */
+function endOf(
+  sys: Kernel,
+  place: Place,
+  { container, entries }: Story,
+): { readonly process: Extract<Entry, { k: 'process' }>; readonly code: number } | undefined {
+  const launched = entries.some((e) => e.k === 'done' && e.step === 'launch.clone');
+  const told = entries.some(({ k }) => k === 'process');
+  const found = container === undefined || !launched || told ? undefined : readEnd(sys, place, container);
+  if (container === undefined || found === undefined) return undefined;
+  const { at, ended } = found;
+  const { how, status, userTime, systemTime } = ended;
+  const pid = runtimeState(sys, place, container)?.init_pid ?? 0;
+  const cpu = (userTime + systemTime) * 1000;
+  return { process: { k: 'process', at, pid, how, status, cpu, peak: 0 }, code: exitCodeOf(ended) };
 }
 
 /** Whom an event is about: asked before the container goes. */

@@ -87,6 +87,8 @@ export class Run implements Questioned {
   last: LastStep | null = null;
   /** A signal that asks for the end; looked at between steps. */
   interrupted: NodeJS.Signals | null = null;
+  /** A signal to ts-dock that asks for the end was passed on: a restart policy is not to undo that. */
+  endWanted = false;
   private readonly pending: Pending[] = [];
   private number = 0;
   private terminal: 'container' | 'front-end' = 'front-end';
@@ -289,7 +291,7 @@ export class Run implements Questioned {
     const acting = step.run(this.taken(step), context);
     const given = acting instanceof Promise ? await acting : acting;
     if (step.handsTerminalTo === 'front-end') await this.giveTerminal('front-end', true);
-    const done: Report = report ?? { start, end: now(), calls: sys.taken(), more: 0 };
+    const done: Report = report ?? { start, end: now(), ...sys.takenOf() };
     this.add(step, given);
     const kernel = done.calls.reduce((sum, { ns }) => sum + ns, 0);
     journal.write({

@@ -57,6 +57,8 @@ export interface Outcome {
   readonly undoFailures: readonly string[];
   /** The container runs on without this process. */
   readonly left: boolean;
+  /** Somebody asked for the end of the program by a signal to this process. */
+  readonly endWanted: boolean;
   readonly values: Partial<Values>;
 }
 
@@ -109,7 +111,8 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
   try {
     const error = await attempt(() => run.walk(steps));
-    return { run: id, sampled: trace.sampled, ...(await finish(run, settings, journal, error)) };
+    const finished = await finish(run, settings, journal, error);
+    return { run: id, sampled: trace.sampled, endWanted: run.endWanted, ...finished };
   } finally {
     stopListening();
   }
@@ -124,14 +127,16 @@ async function attempt(act: () => Promise<void>): Promise<unknown> {
   }
 }
 
+type Finished = Omit<Outcome, 'run' | 'sampled' | 'endWanted'>;
+
 async function finish(
   run: Run,
   settings: SessionSettings,
   journal: Journal,
   error: unknown,
-): Promise<Omit<Outcome, 'run' | 'sampled'>> {
+): Promise<Finished> {
   const cause = rootCause(error);
-  if (isLeft(run, cause)) return leave(run, journal);
+  if (isLeft(run, cause)) return leave(run, settings, journal);
   const quit = cause instanceof TsDockError && cause.reason === 'quit';
   const created =
     run.values.registered !== undefined ||
@@ -152,7 +157,7 @@ async function finish(
   if (goes && whole !== undefined && undoFailures.length === 0)
     recordEvent(settings.place, 'destroy', subjectOf(whole));
   const code = exitCode(run, error, cause, quit);
-  journal.write({ k: 'end', at: now(), code });
+  journal.note({ k: 'end', at: now(), code });
   if (undoFailures.length > 0) journal.leave();
   else
     journal.settle(
@@ -171,8 +176,10 @@ function isLeft(run: Run, cause: unknown): boolean {
 }
 
 /** Nothing is undone: what is owed stands in the journal, and the monitor's teardown goes on with it. */
-function leave(run: Run, journal: Journal): Omit<Outcome, 'run' | 'sampled'> {
-  const { monitor, attachment } = run.values;
+function leave(run: Run, settings: SessionSettings, journal: Journal): Finished {
+  const { monitor, attachment, subject } = run.values;
+  if (attachment !== null && attachment !== undefined && subject !== undefined)
+    recordEvent(settings.place, 'detach', subjectOf(subject.container));
   journal.write({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
   journal.leave();
   attachment?.close();
@@ -222,6 +229,7 @@ function passSignals(run: Run, passed: boolean): () => void {
       }
       if (!passed) return;
       if (ending) asked += 1;
+      if (signal === 'SIGINT' || signal === 'SIGTERM' || asked >= 3) run.endWanted = true;
       const number = asked >= 3 && ending ? constants.signals.SIGKILL : constants.signals[signal];
       try {
         run.settings.sys.pidfdSend(child.pidfd, number);

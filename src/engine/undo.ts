@@ -43,7 +43,7 @@ export async function unwind(
       error = caught instanceof Error ? caught.message : String(caught);
     }
     const end = now();
-    journal.write({ k: 'undone', i, at, end, ok: error === '', error });
+    journal.note({ k: 'undone', i, at, end, ok: error === '', error });
     const undone = { step, compensation, ok: error === '', error, ns: end - at };
     if (error !== '') failed.push(undone);
     say(undone);

@@ -20,8 +20,16 @@ export class AppendFile {
     return new AppendFile(fs.openSync(path, flags, 0o600));
   }
 
+  /** All of it or nothing: half a line would take the next one with it. */
   append(text: string): void {
-    fs.writeSync(this.fd, text);
+    const bytes = Buffer.from(text);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += fs.writeSync(this.fd, bytes, written);
+    } catch (error) {
+      fs.ftruncateSync(this.fd, fs.fstatSync(this.fd).size - written);
+      throw error;
+    }
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /**
  * A program of ours that outlives us: a session of its own, `/` for its folder, its standard streams nowhere, none of our
- * descriptors, and the lowest priority. By the addon, since Node's child_process takes 5 ms to be loaded and used.
+ * descriptors, and, unless it is to have ours, the lowest priority. By the addon, since Node's child_process takes 5 ms to be loaded and used.
  */
 import { constants, setPriority } from 'node:os';
 import { refusedWith } from './calls.ts';
@@ -12,6 +12,8 @@ export interface DetachedProgram {
   readonly script: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** `lowest` without a word: it yields to everything else on this machine. */
+  readonly priority?: 'lowest' | 'ours';
 }
 
 export function startDetached(sys: Kernel, program: DetachedProgram): void {
@@ -33,7 +35,11 @@ export async function answerOf(sys: Kernel, program: DetachedProgram): Promise<s
   }
 }
 
-function start(sys: Kernel, { script, args, env }: DetachedProgram, output: number | undefined): void {
+function start(
+  sys: Kernel,
+  { script, args, env, priority = 'lowest' }: DetachedProgram,
+  output: number | undefined,
+): void {
   const exe = sys.openat2(AT_FDCWD, process.execPath, O.RDONLY | O.CLOEXEC, 0, 0);
   const nowhere = sys.openat2(AT_FDCWD, '/dev/null', O.RDWR | O.CLOEXEC, 0, 0);
   try {
@@ -46,8 +52,8 @@ function start(sys: Kernel, { script, args, env }: DetachedProgram, output: numb
       fds: [nowhere, output ?? nowhere, nowhere],
       detached: true,
     });
-    // Not before its exec, for which we wait: from here on it yields to everything else on this machine.
-    setPriority(pid, constants.priority.PRIORITY_LOW);
+    // Not before its exec, for which we wait.
+    if (priority === 'lowest') setPriority(pid, constants.priority.PRIORITY_LOW);
     sys.close(pidfd);
   } finally {
     sys.close(exe);

@@ -51,8 +51,12 @@ export interface Sql {
 /** How long a transaction waits for that of another process. */
 const DATABASE_PATIENCE_MS = 10_000;
 
+/** What is recorded at most until somebody takes it: a command that follows a log for days takes nothing. */
+const MOST_CALLS = 10_000;
+
 export class Kernel {
   private calls: Call[] = [];
+  private more = 0;
   private readonly native: () => Binding;
 
   constructor(native: () => Binding = binding) {
@@ -61,9 +65,15 @@ export class Kernel {
 
   /** The calls since the last `taken()`, oldest first. */
   taken(): readonly Call[] {
-    const calls = this.calls;
+    return this.takenOf().calls;
+  }
+
+  /** The same, and how many calls there were that were one too many to be recorded. */
+  takenOf(): { readonly calls: readonly Call[]; readonly more: number } {
+    const { calls, more } = this;
     this.calls = [];
-    return calls;
+    this.more = 0;
+    return { calls, more };
   }
 
   // --- the daemon's own files ---------------------------------------------------------------------------------------
@@ -713,6 +723,11 @@ export class Kernel {
 
   // --- recording ----------------------------------------------------------------------------------------------------
 
+  private record(call: Call): void {
+    if (this.calls.length < MOST_CALLS) this.calls.push(call);
+    else this.more += 1;
+  }
+
   private ask<T>(
     call: string,
     args: string[],
@@ -723,10 +738,10 @@ export class Kernel {
     const got = act(this.native());
     if (isRefused(got)) {
       const error = new KernelError(got.call, args, got.errno);
-      this.calls.push({ call, args, result: '', errno: error.code, at: start, ns: now() - start });
+      this.record({ call, args, result: '', errno: error.code, at: start, ns: now() - start });
       throw error;
     }
-    this.calls.push({ call, args, result: show(got), errno: '', at: start, ns: now() - start });
+    this.record({ call, args, result: show(got), errno: '', at: start, ns: now() - start });
     return got;
   }
 
@@ -734,11 +749,11 @@ export class Kernel {
     const start = now();
     try {
       const value = act();
-      this.calls.push({ call, args, result: show(value), errno: '', at: start, ns: now() - start });
+      this.record({ call, args, result: show(value), errno: '', at: start, ns: now() - start });
       return value;
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'EIO';
-      this.calls.push({ call, args, result: '', errno: code, at: start, ns: now() - start });
+      this.record({ call, args, result: '', errno: code, at: start, ns: now() - start });
       throw new KernelError((error as NodeJS.ErrnoException).syscall ?? call, args, code);
     }
   }

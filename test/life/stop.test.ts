@@ -31,7 +31,7 @@ describe.skipIf(skipUnlessRoot())('a container that runs', () => {
     // Not soon, but now: nobody waited here.
     expect(readdirSync(join(box.root, 'journal/open'))).toEqual([]);
     expect((await live.done).code).toBe(5);
-    expect(eventsOf(box, ID)).toEqual(['create', 'start', 'kill SIGTERM', 'die 5', 'stop']);
+    expect(eventsOf(box, ID)).toEqual(['create', 'attach', 'start', 'kill SIGTERM', 'die 5', 'stop']);
     // A second time there is nothing to do, which is what was wanted.
     expect(await box.run(['stop', 'obedient'])).toMatchObject({ code: 0, stdout: 'obedient\n' });
   });
@@ -43,7 +43,15 @@ describe.skipIf(skipUnlessRoot())('a container that runs', () => {
     expect(await box.run(['stop', '-t', '1', 'deaf'])).toMatchObject({ code: 0 });
     expect((await live.done).code).toBe(137);
     expect(stored(box, 'deaf')?.State).toMatchObject({ Running: false, ExitCode: 137 });
-    expect(eventsOf(box, ID)).toEqual(['create', 'start', 'kill SIGTERM', 'kill SIGKILL', 'die 137', 'stop']);
+    expect(eventsOf(box, ID)).toEqual([
+      'create',
+      'attach',
+      'start',
+      'kill SIGTERM',
+      'kill SIGKILL',
+      'die 137',
+      'stop',
+    ]);
   });
 
   it('is asked with the signal that it wants', async () => {

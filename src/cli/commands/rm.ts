@@ -28,7 +28,7 @@ async function remove(cli: Cli, reference: string, force: boolean): Promise<void
   if (!isDamaged(cli, id)) {
     const container = containerById(sys, place, id);
     const { phase } = supervisedBy(sys, place, container);
-    if (!force && (phase === 'running' || phase === 'starting'))
+    if (!force && (phase === 'running' || phase === 'starting' || phase === 'restarting'))
       throw inUse(reference, container.State.Paused, phase);
     // What has just ended is still being taken down: two that undo at once would get in each other's way.
     await endContainer(sys, place, container);
@@ -53,10 +53,18 @@ function isDamaged(cli: Cli, id: string): boolean {
   }
 }
 
-function inUse(reference: string, paused: boolean, phase: 'running' | 'starting'): TsDockError {
-  const state = phase === 'starting' ? 'it is being started' : paused ? 'it is paused' : 'it is running';
-  return new TsDockError('still-running', `cannot remove ${reference}: ${state}`, {
-    means: 'Its filesystem is mounted and its process uses it.',
-    remedy: `End it first with \`ts-dock stop ${reference}\`, or remove it with \`ts-dock rm -f ${reference}\`.`,
-  });
+function inUse(
+  reference: string,
+  paused: boolean,
+  phase: 'running' | 'starting' | 'restarting',
+): TsDockError {
+  const state = { starting: 'it is being started', restarting: 'it is being started again' };
+  return new TsDockError(
+    'still-running',
+    `cannot remove ${reference}: ${phase === 'running' ? (paused ? 'it is paused' : 'it is running') : state[phase]}`,
+    {
+      means: 'Its filesystem is mounted and its process uses it.',
+      remedy: `End it first with \`ts-dock stop ${reference}\`, or remove it with \`ts-dock rm -f ${reference}\`.`,
+    },
+  );
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { TsDockError } from '../../engine/failure.ts';
 import { attachedRunFlow, detachedRunFlow, runFlow, UNSUPERVISED } from '../../flows/run.ts';
 import type { CreateRequest } from '../../daemon/model.ts';
+import { startAgain } from '../again.ts';
 import type { Cli } from '../cli.ts';
 import {
   addContainerFlags,
@@ -40,7 +41,7 @@ export function runCommand(cli: Cli): Command {
         cli.requireRoot();
         ensureImage(cli, image);
         const keepSignals = options.sigProxy === false;
-        const { left, values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+        const outcome = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {
             ...manner,
             command: 'run',
@@ -50,7 +51,8 @@ export function runCommand(cli: Cli): Command {
             keepSignals,
           }),
         );
-        if (left && options.detach === true) cli.print(values.identity?.id ?? '');
+        if (outcome.left && options.detach === true) cli.print(outcome.values.identity?.id ?? '');
+        startAgain(cli, outcome);
       },
     );
 }

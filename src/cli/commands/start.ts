@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
 import type { Container } from '../../daemon/model.ts';
 import { attachedStartFlow, detachedStartFlow, startFlow, UNSUPERVISED } from '../../flows/run.ts';
+import { startAgain } from '../again.ts';
 import type { Cli } from '../cli.ts';
 import {
   addDebuggerFlags,
@@ -40,7 +41,7 @@ export function startCommand(cli: Cli): Command {
       await cli.recoverFirst();
       const { container, hostConfig } = findContainer(cli.sys, cli.place, wanted);
       const manner = mannerOf(container, options);
-      const { left } = await walk(cli, {
+      const outcome = await walk(cli, {
         ...manner,
         command: 'start',
         rm: hostConfig.AutoRemove,
@@ -48,7 +49,8 @@ export function startCommand(cli: Cli): Command {
         tracing,
         keepSignals: options.sigProxy === false,
       });
-      if (left && manner.streams === undefined) cli.print(wanted);
+      if (outcome.left && manner.streams === undefined) cli.print(wanted);
+      startAgain(cli, outcome);
     });
 }
 

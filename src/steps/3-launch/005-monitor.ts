@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { Attachment } from '../../daemon/attachment.ts';
 import { containerFolder } from '../../daemon/containers.ts';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
 import { Monitor } from '../../daemon/monitor.ts';
+import { passedOn } from '../../daemon/passed-on.ts';
 import { step } from '../../engine/step.ts';
 import { startTimeOf } from '../../kernel/append.ts';
-
-/** Of our environment, what a teardown may need: settings of ts-dock, of its traces, and where programs lie. */
-const PASSED_ON = /^(PATH|HOME|LANG|LC_ALL|NODE_EXTRA_CA_CERTS|TS_DOCK_.*|OTEL_.*)$/;
 
 export const monitor = step({
   id: 'launch.monitor',
@@ -29,14 +28,13 @@ export const monitor = step({
       mode: stdio.mode,
       stdin: stdio.stdin,
       teardown: [...run.self, 'supervise', run.id],
-      env: Object.entries(process.env).flatMap(([name, value]) =>
-        PASSED_ON.test(name) ? [`${name}=${value ?? ''}`] : [],
-      ),
+      env: Object.entries(passedOn(process.env)).map(([name, value]) => `${name}=${value}`),
     });
     // Kept until there is a terminal: the program finds it as it will be.
     if (run.size !== undefined) monitor.resize(run.size.rows, run.size.columns);
     // Before there is anything to hear, so that not a byte is missed.
     const attachment = run.attached ? Attachment.open(sys, place, container.ID, stdio.stdin) : null;
+    if (attachment !== null) recordEvent(place, 'attach', subjectOf(container));
     return { monitor, attachment };
   },
 });

@@ -1,6 +1,6 @@
 import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
-import { stillDockerinit } from '../../daemon/processes.ts';
+import { becameProgram } from '../../daemon/processes.ts';
 
 export const waitReady = step({
   id: 'launch.wait-ready',
@@ -15,7 +15,7 @@ export const waitReady = step({
     await handshake.over();
     handshake.close();
     // The pipe's end says only that nobody holds it. Before anybody reaps, the kernel can be asked who this process is.
-    if (stillDockerinit(sys, child.pid)) {
+    if (!(await becameProgram(sys, child.pid))) {
       throw new TsDockError(
         'init-died',
         'dockerinit said that it was ready and then ended without starting the program',

@@ -1,5 +1,6 @@
 import { changeContainer, noSuchContainer } from '../../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../../daemon/events.ts';
+import { stoppedMeanwhile } from '../../daemon/supervision.ts';
 import type { Container, State } from '../../daemon/model.ts';
 import { step } from '../../engine/step.ts';
 
@@ -29,22 +30,26 @@ export const callback = step({
       StopRequested: false,
     };
     // As it stands on disk now: it may have been renamed since start.get-container read it.
-    const change = (container: Container): Container => ({
-      ...container,
-      State: running,
-      ResolvConfPath: resolvConf.path,
-      HostsPath: hostsFiles.hosts,
-      HostnamePath: hostsFiles.hostname,
-      NetworkSettings: {
-        ...container.NetworkSettings,
-        IPAddress: lease.address,
-        IPPrefixLen: lease.prefix,
-        Gateway: lease.gateway,
-        Bridge: lease.bridge,
-      },
-      Volumes: volumes.paths,
-      VolumesRW: volumes.writable,
-    });
+    const change = (container: Container): Container => {
+      // Who stopped it while it was being restarted found no process, and waits for this run.
+      if (container.State.Restarting && container.State.StopRequested) throw stoppedMeanwhile(container.ID);
+      return {
+        ...container,
+        State: running,
+        ResolvConfPath: resolvConf.path,
+        HostsPath: hostsFiles.hosts,
+        HostnamePath: hostsFiles.hostname,
+        NetworkSettings: {
+          ...container.NetworkSettings,
+          IPAddress: lease.address,
+          IPPrefixLen: lease.prefix,
+          Gateway: lease.gateway,
+          Bridge: lease.bridge,
+        },
+        Volumes: volumes.paths,
+        VolumesRW: volumes.writable,
+      };
+    };
     const container = changeContainer(sys, place, subject.container.ID, change);
     if (container === undefined) throw noSuchContainer(subject.container.ID);
     recordEvent(place, 'start', subjectOf(container));

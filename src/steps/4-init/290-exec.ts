@@ -1,4 +1,4 @@
-import { stillDockerinit } from '../../daemon/processes.ts';
+import { becameProgram } from '../../daemon/processes.ts';
 import { step, type Report } from '../../engine/step.ts';
 
 export const exec = step({
@@ -15,7 +15,7 @@ export const exec = step({
     const { notes, ...told } = await handshake.ready();
     // The pipe closes by execve itself; one that was refused comes back as a failure instead.
     const { end } = await handshake.over();
-    report(stillDockerinit(sys, child.pid) ? withoutExecve(told) : timed(told, end));
+    report((await becameProgram(sys, child.pid)) ? timed(told, end) : withoutExecve(told));
     return { execd: { notes } };
   },
 });

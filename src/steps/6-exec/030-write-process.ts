@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
 import { execConfigOf } from '../../daemon/exec-config.ts';
 import type { InitConfig } from '../../daemon/init-config.ts';
 import { beneath } from '../../daemon/store.ts';
@@ -32,6 +33,7 @@ export const writeProcess = step({
     sys.mkdir(bundle, 0o700);
     // The environment stands in it: nobody but root may read it.
     sys.writeFile(join(bundle, 'container.json'), JSON.stringify(initConfig), 0o600);
+    recordEvent(place, 'exec_create', subjectOf(container), { command: execRequest.command.join(' ') });
     return { initConfig, bundle };
   },
 });

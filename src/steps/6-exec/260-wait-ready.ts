@@ -1,4 +1,5 @@
-import { stillDockerinit } from '../../daemon/processes.ts';
+import { recordEvent, subjectOf } from '../../daemon/events.ts';
+import { becameProgram } from '../../daemon/processes.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
 
@@ -8,14 +9,14 @@ export const waitReady = step({
   actor: 'daemon',
   then: { symbol: '', file: '' },
   now: { where: 'runc libcontainer/sync.go parseSync' },
-  needs: ['handshake', 'child', 'childEnd', 'execd'],
+  needs: ['handshake', 'child', 'childEnd', 'execd', 'subject'],
   gives: ['ready'],
   observe: ['process'],
-  async run({ handshake, child, childEnd }, { sys }) {
+  async run({ handshake, child, childEnd, subject }, { sys, place }) {
     await handshake.over();
     handshake.close();
     // The pipe's end says only that nobody holds it.
-    if (stillDockerinit(sys, child.pid) || childEnd.diedAsInit())
+    if (!(await becameProgram(sys, child.pid)) || childEnd.diedAsInit())
       throw new TsDockError(
         'init-died',
         'dockerinit said that it was ready and then ended without starting the program',
@@ -24,6 +25,7 @@ export const waitReady = step({
           remedy: '`ts-dock ps` shows whether the container still runs.',
         },
       );
+    recordEvent(place, 'exec_start', subjectOf(subject.container));
     return { ready: { notes: {} } };
   },
 });

@@ -12,7 +12,8 @@ export const request = step({
   observe: ['files'],
   // Never taken back: who asked for the end and was killed on the way still wants it. The next start forgets it.
   run({ target }, { sys, place }) {
-    if (target.run !== '') requestStop(sys, place, target.id);
+    // Also where nobody has it: a restart policy may be about to.
+    requestStop(sys, place, target.id);
     return { stopRequested: { notes: {} } };
   },
 });
