@@ -111,6 +111,15 @@ on first. \`ts-dock steps stop\` lists its steps.`,
         ['ts-dock stop --step web', 'one step at a time'],
       ],
     },
+    restart: {
+      text: `What runs is stopped as by stop, and what does not run is just started. The options of the
+stepper count for both halves: \`ts-dock steps restart\` lists them.`,
+      examples: [
+        ['ts-dock restart web', 'stop it, start it, leave it running'],
+        ['ts-dock restart -t 60 web db', 'give each a minute to end'],
+        ['ts-dock restart --break start.mount-rootfs web', 'look at it between its two lives'],
+      ],
+    },
     kill: {
       text: `The kernel drops a signal for process 1 that it has no handler for; only SIGKILL always gets
 through. \`ts-dock run --init\` puts a process 1 in front that passes signals on.`,

@@ -22,6 +22,7 @@ import { psCommand } from './commands/ps.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renameCommand } from './commands/rename.ts';
 import { replayCommand } from './commands/replay.ts';
+import { restartCommand } from './commands/restart.ts';
 import { rmCommand } from './commands/rm.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
@@ -64,6 +65,7 @@ function program(cli: Cli): Command {
     attachCommand,
     logsCommand,
     stopCommand,
+    restartCommand,
     killCommand,
     waitCommand,
     pauseCommand,

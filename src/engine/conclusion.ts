@@ -24,7 +24,7 @@ import type { AnyStep } from './step.ts';
 export interface Concluded {
   readonly container: Container;
   readonly hostConfig: HostConfig;
-  /** The command that had begun the run: `run`, `start`, `restart`. */
+  /** The command that had begun the run: `run`, `start`, `restart`, `restart-policy`. */
   readonly command: string;
   readonly sampled: boolean;
   /** The collector that was asked for when the run began. */

@@ -3,7 +3,8 @@ import type { AnyStep } from '../engine/step.ts';
 import { createFlow } from './create.ts';
 import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
-import { attachedRunFlow, attachedStartFlow, detachedRunFlow, restartFlow, runFlow } from './run.ts';
+import { restartFlow } from './restart.ts';
+import { attachedRunFlow, attachedStartFlow, detachedRunFlow, policyFlow, runFlow } from './run.ts';
 import { stopFlow } from './stop.ts';
 
 export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
@@ -16,7 +17,8 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   'exec-detached': execDetachedFlow,
   host: hostFlow,
   stop: stopFlow,
-  'restart-policy': restartFlow,
+  restart: restartFlow,
+  'restart-policy': policyFlow,
 };
 
 /** Every step that there is, once. */

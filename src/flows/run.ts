@@ -36,6 +36,14 @@ export const detachedRunFlow = flow(['request'])([
   ...supervisedLaunchSteps,
 ]);
 
+/** `ts-dock start -a --record`: its streams are ours. */
+export const startFlow = flow(['wanted', 'monitor', 'attachment'])([
+  ...hostSteps,
+  ...startSteps,
+  ...launchSteps,
+  ...exitSteps,
+]);
+
 /** `ts-dock start -a` */
 export const attachedStartFlow = flow(['wanted'])([
   ...hostSteps,
@@ -48,7 +56,7 @@ export const attachedStartFlow = flow(['wanted'])([
 export const detachedStartFlow = flow(['wanted'])([...hostSteps, ...startSteps, ...supervisedLaunchSteps]);
 
 /** What a restart policy does, in the process that has just seen the end. */
-export const restartFlow = flow(['wanted', 'attempt'])([
+export const policyFlow = flow(['wanted', 'attempt'])([
   ...hostSteps,
   backOff,
   ...startSteps,

@@ -146,7 +146,7 @@ class Teller {
     const name = nameOf(story);
     const span = this.add({
       service: 'ts-dock',
-      name: ['run', 'create', 'start'].includes(begin.command)
+      name: ['run', 'create', 'start', 'restart'].includes(begin.command)
         ? `docker ${begin.command}`
         : `ts-dock ${begin.command}`,
       spanId: begin.trace.spanId,

@@ -21,6 +21,7 @@ import {
 import { open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { binding, buildFolder } from '../../src/kernel/binding.ts';
 import { findProgram, skipUnless, skipUnlessProgram, skipUnlessRoot } from '../rig/skip.ts';
@@ -526,6 +527,7 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
       );
       const client = await rig.attach(1);
       expect(client.said).toEqual([['attached', 'tty']]);
+      await rig.untilLogged('20 70');
       client.send('resize', 50, 132).send('eof').send('in', 'typed\r');
       await client.until((each) => each.out.includes('ready'));
       // Twice: the terminal's echo, and cat's. An interrupt before cat runs would be the shell's alone.
@@ -572,6 +574,8 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
       expect(client.exited?.slice(0, 3)).toEqual(['exited', 'exited', '0']);
       // Opening waits for the reader, which is the teardown.
       const opened = await open(go, 'w');
+      // Both ends are open a moment before the reader has a number for its own.
+      while (!('3' in rig.fds())) await pause(1);
       const about = (file: string): string => readFileSync(`/proc/${rig.pid}/${file}`, 'utf8');
       expect(about('cmdline').split('\0')).toEqual([...teardown, '']);
       expect(about('environ').split('\0')).toEqual(['A=1', 'B=two words', 'EMPTY=', '']);

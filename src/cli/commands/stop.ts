@@ -8,7 +8,7 @@ import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
 /** Docker's: seconds between asking and killing. */
-const PATIENCE = 10;
+export const PATIENCE = 10;
 
 /** `stop [-t SECONDS] CONTAINER...`: asks the program to end, kills it if it does not, and waits for the teardown. */
 export function stopCommand(cli: Cli): Command {

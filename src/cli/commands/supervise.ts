@@ -1,11 +1,14 @@
 import { Command } from 'commander';
 import { nextAttempt, type Attempt } from '../../daemon/restart-policy.ts';
 import { conclude } from '../../engine/conclusion.ts';
-import { concludeFlow, restartFlow } from '../../flows/run.ts';
+import { concludeFlow, policyFlow } from '../../flows/run.ts';
 import type { Cli } from '../cli.ts';
 import { watchingOf } from '../options.ts';
 import { afterRun, tracingOf, type Tracing } from '../tracing.ts';
 import { walk } from '../walk.ts';
+
+/** What the journal says of a run that a restart policy began; `restart` is a person's. */
+const POLICY = 'restart-policy';
 
 /** `supervise RUN`: what a monitor becomes when its container has ended. Not for people, so no help shows it. */
 export function superviseCommand(cli: Cli): Command {
@@ -15,7 +18,7 @@ export function superviseCommand(cli: Cli): Command {
     const { container, command, otlp, sampled } = ended;
     const tracing = tracingOf(otlp === undefined ? {} : { otlp }, cli.surroundings.env);
     await afterRun(cli, tracing, { run, sampled });
-    const first = nextAttempt({ ...ended, earlier: command === 'restart' ? container.Attempt : undefined });
+    const first = nextAttempt({ ...ended, earlier: command === POLICY ? container.Attempt : undefined });
     // Who cannot be started is tried again, too: what it lacks may come back.
     for (
       let attempt = first;
@@ -33,8 +36,8 @@ async function restart(
   tracing: Tracing,
 ): Promise<Attempt | undefined> {
   const { left, values } = await walk(cli, {
-    command: 'restart',
-    steps: restartFlow,
+    command: POLICY,
+    steps: policyFlow,
     initial: { wanted, attempt },
     rm: false,
     supervised: true,
