@@ -1,17 +1,11 @@
 /**
  * Two groups, one after the other. A test that uses the sandbox compares the whole host before and after, so nothing else
- * may run beside it; membership follows from the import, not from a name that one could forget.
+ * may run beside it; membership follows from the import (test/rig/groups.mjs).
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { hostFiles } from './test/rig/groups.mjs';
 
-const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.ts'))
-  .map((file) => join('test', file));
-const alone = files.filter((file) =>
-  /rig\/(sandbox|census)|\.\/(sandbox|census)/.test(readFileSync(file, 'utf8')),
-);
+const alone = hostFiles('.');
 
 const shared = { pool: 'forks', globals: false, testTimeout: 60_000, hookTimeout: 60_000 } as const;
 

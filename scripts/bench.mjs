@@ -52,6 +52,8 @@ const run = (command, args) => {
     throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stderr}`);
   return { started: Number(started), ended: Number(ended), ms: Number(ended - started) / 1e6 };
 };
+/** A detached container that stands there while the rest is measured: what exec joins, and whose monitor is weighed. */
+const STANDING = 'standing';
 /** Nobody listens there: the exporter's worst case. */
 const NOBODY = 'http://127.0.0.1:9';
 const tsDock = (...args) => run(process.execPath, [bundle, '--root', root, ...args]);
@@ -129,6 +131,7 @@ function allSubjects() {
     ours('-m', '64m', '--cpus', '.5', '--pids-limit', '50'),
     ours('--net', 'none'),
     ours('--otlp', NOBODY),
+    { name: `ts-dock exec ${STANDING} true`, go: () => tsDock('exec', STANDING, 'true') },
     ...peer(
       'unshare -mpnuif --fork true',
       'unshare',
@@ -138,6 +141,26 @@ function allSubjects() {
     ...peer('docker run --rm', 'docker', () => engine('docker')),
     ...peer('podman run --rm', 'podman', () => engine('podman')),
   ];
+}
+
+/** Parents of containers that are here now: resident and private memory in KiB, the most of each kind. */
+function monitors() {
+  const kinds = new Map();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const read = (file) => {
+      try {
+        return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+      } catch {
+        return '';
+      }
+    };
+    const name = read('comm').trim();
+    if (!/^(ts-dock-monitor|conmon|containerd-shim.*)$/.test(name)) continue;
+    const kib = (field) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(read('status'))?.[1] ?? 0);
+    const seen = { name, resident: kib('VmRSS'), private: kib('RssAnon') };
+    if ((kinds.get(name)?.resident ?? 0) <= seen.resident) kinds.set(name, seen);
+  }
+  return [...kinds.values()];
 }
 
 /** Where the last run's time went. The journal's clock is CLOCK_MONOTONIC, as process.hrtime's is. */
@@ -295,7 +318,7 @@ function cgroupFolders() {
 
 // --- the end --------------------------------------------------------------------------------------------------------
 
-function tables({ runs, parts, endpointRatio, many }) {
+function tables({ runs, parts, endpointRatio, parents, many }) {
   const lines = [
     `${'wall time, ms'.padEnd(66)} ${'min'.padStart(7)} ${'median'.padStart(7)} ${'p90'.padStart(7)}  of an empty Node program`,
     ...runs.map(({ name, min, median: mid, p90, ofEmptyNode }) => {
@@ -305,6 +328,11 @@ function tables({ runs, parts, endpointRatio, many }) {
     ...skipped.map(({ name, reason }) => `${name.padEnd(66)} left out: ${reason}`),
     '',
     `a run with an endpoint set beside one without: ${endpointRatio.toFixed(3)} of the median (goal: at most 1.05)`,
+    '',
+    ...parents.map(
+      ({ name, resident, private: own }) =>
+        `${name}: ${resident} KiB resident, ${own} KiB of it private (goal: under 2048)`,
+    ),
     '',
     'where `ts-dock run --rm base true` spends it (medians, ms)',
     ...Object.entries(parts).map(([part, ms]) => `  ${part.padEnd(30)} ${ms.toFixed(1).padStart(6)}`),
@@ -327,7 +355,9 @@ try {
   if (!existsSync(bundle)) throw new Error('there is no dist/ts-dock.cjs: npm run build makes it');
   tsDock('host', 'up');
   tsDock('run', '--rm', 'base', 'true');
-  const measured = inRounds(allSubjects());
+  tsDock('run', '-d', '--name', STANDING, 'base', 'sleep', '3600');
+  const measured = { ...inRounds(allSubjects()), parents: monitors() };
+  tsDock('rm', '-f', STANDING);
   const many = AT_ONCE === 0 ? undefined : await atOnce(AT_ONCE);
   const machine = { node: process.versions.node, kernel: release(), cpus: cpus().length, rounds: ROUNDS };
   const result = { machine, ...measured, skipped, ...(many === undefined ? {} : { many }) };

@@ -3,9 +3,11 @@
  * `N passed, N failed[, N skipped]`. Something that fails before the tests counts as one failure.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hostFiles } from '../test/rig/groups.mjs';
+import { inWorld, noWorlds } from './world.mjs';
 
 const root = join(import.meta.dirname, '..');
 const args = process.argv.slice(2);
@@ -22,17 +24,102 @@ function run(command, ...commandArgs) {
   return spawnSync(command, commandArgs, { cwd: root, stdio: 'inherit' });
 }
 
-function vitest(folder) {
-  const counts = join(folder, 'counts.json');
-  const done = spawnSync(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, TS_DOCK_COUNTS: counts, TS_DOCK_SKIPS: join(folder, 'skips') },
-  });
+/** Vitest once more, with a record of its own; what it counted. */
+async function vitest(folder, part, more, start) {
+  const counts = join(folder, `counts-${part}.json`);
+  const status = await start(
+    process.execPath,
+    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...more],
+    {
+      cwd: root,
+      env: { ...process.env, TS_DOCK_COUNTS: counts, TS_DOCK_SKIPS: join(folder, `skips-${part}`) },
+    },
+  );
   if (!existsSync(counts)) return { passed: 0, failed: 1, skipped: 0, skips: [], unexplained: [] };
   const result = JSON.parse(readFileSync(counts, 'utf8'));
   // Vitest may know of a failure that is no test's: never say that nothing failed then.
-  return done.status === 0 ? result : { ...result, failed: Math.max(result.failed, 1) };
+  return status === 0 ? result : { ...result, failed: Math.max(result.failed, 1) };
+}
+
+const here = (command, commandArgs, options) =>
+  spawnSync(command, commandArgs, { ...options, stdio: 'inherit' }).status;
+
+/** Output of what runs beside something else, in one piece when it is over. */
+function beside(name) {
+  return async (command, commandArgs, options) => {
+    const log = openSync(join(options.folder, `${name}.log`), 'w+');
+    const status = await inWorld(name, command, commandArgs, { ...options, stdio: ['ignore', log, log] });
+    process.stdout.write(readFileSync(join(options.folder, `${name}.log`)));
+    closeSync(log);
+    return status;
+  };
+}
+
+/** Seconds that a file takes; the others take few. Only for sharing them out: a wrong number costs time and nothing else. */
+const SECONDS = {
+  'crash/walk': 70,
+  'security/hostile-image': 50,
+  'v2/machine': 45,
+  'integration/run': 40,
+  'crash/detached': 35,
+  'life/life': 20,
+  'integration/layers': 17,
+  'exec/walk': 17,
+  'replay/session': 12,
+  'life/stop': 11,
+  'life/limits': 9,
+  'detached/detached': 9,
+};
+
+function secondsOf(file) {
+  const known = Object.entries(SECONDS).find(([name]) => file.endsWith(`${name}.test.ts`));
+  return known?.[1] ?? 4;
+}
+
+/** The longest first, each to whoever has least. */
+function share(files, parts) {
+  const shares = Array.from({ length: parts }, () => ({ files: [], seconds: 0 }));
+  for (const file of [...files].sort((one, other) => secondsOf(other) - secondsOf(one))) {
+    const least = shares.reduce((best, each) => (each.seconds < best.seconds ? each : best));
+    least.files.push(file);
+    least.seconds += secondsOf(file);
+  }
+  return shares.map((each) => each.files);
+}
+
+function added(results) {
+  const sum = (of) => results.reduce((total, each) => total + of(each), 0);
+  return {
+    passed: sum(({ passed }) => passed),
+    failed: sum(({ failed }) => failed),
+    skipped: sum(({ skipped }) => skipped),
+    skips: results.flatMap(({ skips }) => skips),
+    unexplained: results.flatMap(({ unexplained }) => unexplained),
+  };
+}
+
+/**
+ * What needs the host for itself is shared out to worlds, one a processor; the rest runs before. With arguments, or where
+ * there can be no worlds, it is one run, one file after the other.
+ */
+async function everything(folder) {
+  const reason = args.length > 0 ? 'some tests were asked for' : noWorlds();
+  const parts = Math.min(2, availableParallelism());
+  if (reason !== '' || parts < 2) return vitest(folder, 'all', args, here);
+  const unit = await vitest(folder, 'unit', ['--project', 'unit'], here);
+  const shares = share(hostFiles(root), parts);
+  process.stdout.write(
+    `The tests that need a host of their own run in ${parts} worlds; each is shown when it is over.\n`,
+  );
+  const host = await Promise.all(
+    shares.map((files, index) => {
+      const name = `ts-dock-test-${process.pid}-${index + 1}`;
+      const start = (command, commandArgs, options) =>
+        beside(name)(command, commandArgs, { ...options, folder });
+      return vitest(folder, name, ['--project', 'host', ...files], start);
+    }),
+  );
+  return added([unit, ...host]);
 }
 
 function explainSkips({ skips, unexplained }) {
@@ -46,7 +133,7 @@ function explainSkips({ skips, unexplained }) {
   return unexplained.length;
 }
 
-function main() {
+async function main() {
   for (const script of ['build-native.mjs', 'bundle.mjs']) {
     if (run(process.execPath, join(import.meta.dirname, script)).status !== 0) {
       end({ passed: 0, failed: 1, skipped: 0 });
@@ -54,7 +141,7 @@ function main() {
   }
   const folder = mkdtempSync(join(tmpdir(), 'ts-dock-test-'));
   try {
-    const result = vitest(folder);
+    const result = await everything(folder);
     result.failed += explainSkips(result);
     rmSync(folder, { recursive: true, force: true });
     end(result);
@@ -63,4 +150,4 @@ function main() {
   }
 }
 
-main();
+await main();

@@ -100,13 +100,9 @@ export interface Watching {
 /** For an option that may be given more than once. */
 export const all = (text: string, before: string[] = []): string[] => [...before, text];
 
-/** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
-export function addContainerFlags(command: Command): Command {
-  const described = command
-    .helpOption('--help', 'show this help')
-    .passThroughOptions()
-    .optionsGroup('What runs:')
-    .option('--name <name>', 'name of the container; without it, one is drawn')
+/** Of any program in a container, the first one or one that joins. */
+export function addProgramFlags(command: Command): Command {
+  return command
     .option(
       '-e, --env <name=value>',
       'set a variable; NAME alone takes the value from here (repeatable)',
@@ -114,7 +110,17 @@ export function addContainerFlags(command: Command): Command {
     )
     .option('--env-file <file>', 'set the variables of a file, one a line (repeatable)', all)
     .option('-w, --workdir <path>', 'working directory in the container')
-    .option('-u, --user <user[:group]>', 'run as this user, by name or number')
+    .option('-u, --user <user[:group]>', 'run as this user, by name or number');
+}
+
+/** Options stop at the image: what follows belongs to the container. `-h` is the host name, as in Docker. */
+export function addContainerFlags(command: Command): Command {
+  const named = command
+    .helpOption('--help', 'show this help')
+    .passThroughOptions()
+    .optionsGroup('What runs:')
+    .option('--name <name>', 'name of the container; without it, one is drawn');
+  const described = addProgramFlags(named)
     .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
     .option('-i, --interactive', 'pass standard input on to the container')
     .option('-t, --tty', 'give the container a terminal')

@@ -24,6 +24,7 @@ import {
   type RunContext,
   type RunFacts,
   type StepId,
+  type TerminalSize,
 } from './step.ts';
 import { unwind } from './undo.ts';
 
@@ -56,6 +57,8 @@ export interface RunSettings {
 
 /** The person's side of a container's streams, where they go through a monitor. */
 export interface Streams {
+  /** Of the terminal, if they are one and the container is to have one. */
+  size(): TerminalSize | undefined;
   /** From now on they are the container's. */
   give(values: Partial<Values>): void;
   /**

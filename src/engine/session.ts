@@ -99,7 +99,8 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   const traceparent = `00-${trace.traceId}-${trace.processSpanId}-${trace.sampled ? '01' : '00'}`;
   const { stdin, streams, self, listener, supervised = false } = settings;
   const attached = !supervised || streams !== undefined;
-  const ears = listener === undefined ? {} : { listener };
+  const size = streams?.size();
+  const ears = { ...(listener === undefined ? {} : { listener }), ...(size === undefined ? {} : { size }) };
   const facts = { id, traceparent, gated, initSteps, stdin, supervised, attached, self, ...ears };
   const host = new HostLedger(sys, place);
   const run = new Run(

@@ -41,6 +41,11 @@ export interface Plan<P> {
   readonly undo: readonly Compensation[];
 }
 
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** What a step may know of the run it belongs to. */
 export interface RunFacts {
   readonly id: string;
@@ -54,6 +59,8 @@ export interface RunFacts {
   readonly supervised: boolean;
   /** Somebody looks at the container until its end; with a monitor that need not be. */
   readonly attached: boolean;
+  /** Of the person's terminal, where the container is to have one like it. */
+  readonly size?: TerminalSize;
   /** How this very program is started, without its command: `[node, ts-dock.cjs, --root, R]`. */
   readonly self: readonly string[];
   /** The user asked for standard input (`-i`), and nobody else reads it. */

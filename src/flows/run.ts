@@ -36,6 +36,14 @@ export const detachedRunFlow = flow(['request'])([
   ...supervisedLaunchSteps,
 ]);
 
+/** `ts-dock start -a --record`: its streams are ours. */
+export const startFlow = flow(['wanted', 'monitor', 'attachment'])([
+  ...hostSteps,
+  ...startSteps,
+  ...launchSteps,
+  ...exitSteps,
+]);
+
 /** `ts-dock start -a` */
 export const attachedStartFlow = flow(['wanted'])([
   ...hostSteps,

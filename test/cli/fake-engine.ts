@@ -165,6 +165,13 @@ async function ask(
       case 'shell':
         frontEnd.on({ event: 'refused', text: 'there is no shell here' });
         break;
+      case 'back':
+      case 'first':
+      case 'last':
+      case 'goto':
+      case 'search':
+        frontEnd.on({ event: 'refused', text: 'this is no recording' });
+        break;
       case 'calls':
         frontEnd.on({ event: 'calls', step: 'start.mount-rootfs', calls: CALLS, more: 2 });
         break;

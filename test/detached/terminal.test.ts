@@ -25,8 +25,9 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
     const box = await sandbox();
     const screen = shell(box);
     await screen.until(/^\$/m);
-    screen.keys('t run --rm -it --name term base sh; check', 'Enter');
-    await screen.until(/^\/ #/m);
+    screen.keys('t run --rm -it --name term base sh -c "stty size; exec sh"; check', 'Enter');
+    // From the very start, and not only when somebody has typed.
+    expect(await screen.until(/^\/ #/m)).toMatch(/^40 80$/m);
     screen.keys('tty; stty size; echo "in $((20+3))"', 'Enter');
     expect(await screen.until(/in 23/)).toMatch(/\/dev\/pts\/0\s+40 80/);
     screen.keys('sleep 100', 'Enter');
@@ -69,10 +70,9 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('tmux'))('a container with
     process.kill(Number(clients.trim().split('\n').at(-1)), 'SIGHUP');
     await screen.until(/modes kept, code 0/);
     expect((await box.run(['ps'])).stdout).toMatch(/Up .* told/);
-    const looker = box.start(['attach', '--no-stdin', 'told']);
     const [found] = JSON.parse((await box.run(['inspect', 'told'])).stdout) as [{ State: { Pid: number } }];
     process.kill(found.State.Pid, 'SIGKILL');
-    expect((await looker.done).code).toBe(137);
+    expect((await box.run(['wait', 'told'])).stdout).toBe('137\n');
   });
 
   it('shares it with the stepper: until the program runs, and after its end', async () => {

@@ -60,13 +60,13 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
   }
 
   it('whose ts-dock is killed is taken down by whoever waits for it', async () => {
-    const { live } = await running(box, 'orphan');
+    const { live } = await running(box, 'orphan', ['--rm']);
     const waiter = box.start(['wait', 'orphan']);
     await untilItWatches(waiter.pid);
     live.child.kill('SIGKILL');
     expect(await waiter.done).toMatchObject({ code: 0, stdout: '255\n', stderr: '' });
     nothingOpen();
-    expect(stored(box, 'orphan')?.State).toMatchObject({ Running: false, ExitCode: 255 });
+    expect(stored(box, 'orphan')).toBeUndefined();
   });
 
   it('stands still while it is paused, and goes on', async () => {
@@ -96,7 +96,7 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
     const { ID } = stored(box, 'frozen')!;
     program.end();
     await live.done;
-    expect(eventsOf(box, ID)).toEqual(['create', 'start', 'pause', 'unpause', 'die 0']);
+    expect(eventsOf(box, ID)).toEqual(['create', 'attach', 'start', 'pause', 'unpause', 'die 0']);
     for (const command of ['pause', 'unpause'])
       expect((await box.run([command, 'frozen'])).stderr).toContain(
         `cannot ${command} frozen: it is not running`,
@@ -104,14 +104,14 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
   });
 
   it('that is paused when its ts-dock is killed is ended by the next command', async () => {
-    const { live } = await running(box, 'stiff');
+    const { live } = await running(box, 'stiff', ['--rm']);
     const pid = stored(box, 'stiff')!.State.Pid;
     expect(await box.run(['pause', 'stiff'])).toMatchObject({ code: 0 });
     live.child.kill('SIGKILL');
     await live.done.catch(() => undefined);
     expect(await box.run(['recover', '--json'])).toMatchObject({ code: 0 });
     expect(() => readFileSync(`/proc/${pid}/stat`)).toThrow('ENOENT');
-    expect(stored(box, 'stiff')?.State).toMatchObject({ Running: false, Paused: false, ExitCode: 255 });
+    expect(stored(box, 'stiff')).toBeUndefined();
     nothingOpen();
   });
 
@@ -181,7 +181,13 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
       expect(stored(box, 'doomed')).toBeUndefined();
       nothingOpen();
       expect((await live.done).code).toBe(137);
-      expect(eventsOf(box, ID)).toEqual(['create', 'start', 'kill SIGKILL', 'die 137', 'destroy']);
+      // With --rm nobody is attached: what it says goes straight to its command.
+      const attached = options.length === 0 ? ['attach'] : [];
+      expect(eventsOf(box, ID)).toEqual([
+        'create',
+        ...attached,
+        ...['start', 'kill SIGKILL', 'die 137', 'destroy'],
+      ]);
     });
 
     it('while it is paused', async () => {
@@ -221,7 +227,7 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
     for (const key of ['OOMKilled', 'StopRequested']) file.State[key] = undefined;
     file.Config['StopSignal'] = undefined;
     writeFileSync(path, JSON.stringify(file));
-    const live = box.start(['start', 'old']);
+    const live = box.start(['start', '-a', 'old']);
     await state(box, 'old', ({ Running }) => Running);
     expect(await box.run(['stop', '-t', '0', 'old'])).toMatchObject({ code: 0 });
     expect((await live.done).code).toBe(137);

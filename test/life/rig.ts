@@ -9,7 +9,7 @@ import type { Live, RunOptions, Sandbox } from '../rig/sandbox.ts';
 export interface Running {
   readonly live: Live;
   readonly program: Program;
-  /** `start` of the same container, once it has ended. */
+  /** `start -ai` of the same container, once it has ended. */
   again(): Promise<Running>;
 }
 
@@ -26,7 +26,7 @@ export async function running(
     const program = plan.connect(live.child.stdin!, live.child.stdout);
     await program.say('true');
     await state(box, name, (found) => found.Running);
-    return { live, program, again: () => follow(['start', name]) };
+    return { live, program, again: () => follow(['start', '-a', '-i', name]) };
   };
   return follow(['run', '-i', '--net', 'none', '--name', name, ...options, image, ...plan.argv]);
 }

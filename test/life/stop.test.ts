@@ -200,7 +200,7 @@ describe.skipIf(skipUnlessRoot())('a container that runs', () => {
     });
 
     it('and forgets the wish for its end at the next start', async () => {
-      live = box.start(['start', 'handler']);
+      live = box.start(['start', '-a', 'handler']);
       await live.until(/up/);
       expect(await state(box, 'handler', ({ Running }) => Running)).toMatchObject({
         StopRequested: false,

@@ -18,6 +18,7 @@ import {
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { binding, buildFolder, type Ended, type Or } from '../../src/kernel/binding.ts';
 import { findProgram } from '../rig/skip.ts';
 
@@ -207,6 +208,11 @@ export class Rig {
     if (lines.pop() !== '') throw new Error('the log does not end with a newline');
     return lines.map((line) => JSON.parse(line) as { log: string; stream: string; time: string });
   }
+  /** Resolves when a text stands in the log. */
+  async untilLogged(text: string): Promise<void> {
+    while (!this.entries.some(({ log }) => log.includes(text))) await pause(5);
+  }
+
   logged(stream: string): string {
     return this.entries
       .filter((entry) => entry.stream === stream)

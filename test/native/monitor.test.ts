@@ -526,6 +526,7 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
       );
       const client = await rig.attach(1);
       expect(client.said).toEqual([['attached', 'tty']]);
+      await rig.untilLogged('20 70');
       client.send('resize', 50, 132).send('eof').send('in', 'typed\r');
       await client.until((each) => each.out.includes('ready'));
       // Twice: the terminal's echo, and cat's. An interrupt before cat runs would be the shell's alone.

@@ -176,7 +176,7 @@ describe.skipIf(skipUnlessRoot())('a run that is recorded', () => {
   test('create and start have it too', async () => {
     const [created, started] = [fresh(), fresh()];
     await box.run(['create', '--name', 'two-parts', '--record', created, 'base', 'echo', 'hello']);
-    expect((await box.run(['start', '--record', started, 'two-parts'])).stdout).toBe('hello\n');
+    expect((await box.run(['start', '-a', '--record', started, 'two-parts'])).stdout).toBe('hello\n');
     expect((await replay(created, '$\np\nd files\nq\n')).stdout).toContain('config.json ID');
     const { stdout } = await replay(started, 'c\n');
     expect(stdout).toContain('  │ hello\n');

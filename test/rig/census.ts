@@ -230,7 +230,9 @@ function cgroups(foreign: Foreign): Things {
       walk(path);
     }
   };
-  for (const mount of mountTable()) if (/^cgroup2?$/.test(mount.type)) walk(mount.target);
+  // One may be mounted over another: what lies under it cannot be reached.
+  const visible = new Map(mountTable().map((mount) => [mount.target, mount.type]));
+  for (const [target, type] of visible) if (/^cgroup2?$/.test(type)) walk(target);
   return things;
 }
 

@@ -95,7 +95,7 @@ describe('a step', () => {
   it('is told of in the book', () => {
     const book = readFileSync(join(root, 'book.md'), 'utf8');
     expect(ALL_STEPS.map(({ id }) => id).filter((id) => !book.includes(`\`${id}\``))).toEqual([]);
-    const named = [...book.matchAll(/`((?:host|create|start|launch|init|exit)\.[a-z-]+)`/g)].map(
+    const named = [...book.matchAll(/`((?:host|create|start|launch|init|exit|exec|stop)\.[a-z-]+)`/g)].map(
       ([, id]) => id,
     );
     expect(named.filter((id) => !ALL_STEPS.some((step) => step.id === id))).toEqual([]);

@@ -29,7 +29,7 @@ describe.skipIf(skipUnlessRoot())('trace', () => {
     });
     await box.run(['run', '--rm', '--name', 'first', 'base', 'sh', '-c', 'exit 3']);
     await box.run(['run', '--name', 'second', 'base', 'true']);
-    await box.run(['start', 'second']);
+    await box.run(['start', '-a', 'second']);
     listed = JSON.parse((await trace('list', '--json')).stdout) as Listed[];
   });
   afterAll(async () => {

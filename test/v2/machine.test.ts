@@ -116,6 +116,18 @@ describe.skipIf(lacking)('with cgroup v2 alone', () => {
     expect([one('code').code, one('killed').code, one('missing').code]).toEqual([42, 137, 127]);
   });
 
+  test('a detached container is joined, stopped and shown, and leaves no group', () => {
+    const { said = [], seen, left } = one('detached');
+    const of = (word: string): (typeof said)[number] | undefined => said.find(({ args }) => args[0] === word);
+    expect(said.map(({ code }) => code)).toEqual(said.map(() => 0));
+    // In the group of the container that it joined.
+    expect(of('exec')?.stdout.trim()).toBe(seen?.[0]?.proc);
+    expect(seen).toHaveLength(1);
+    expect(of('logs')?.stdout).toBe('up\n');
+    expect(of('ps')?.stdout).toMatch(/Exited \(7\).* detached/);
+    expect(left).toEqual([]);
+  });
+
   test('when the supervisor is killed, recovery ends the container by its group', () => {
     expect(one('recovery').before).toHaveLength(1);
     expect(one('recovery').stdout).toContain('kill and remove cgroup');

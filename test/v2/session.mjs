@@ -94,6 +94,7 @@ async function limits() {
 async function recovery() {
   const live = start([
     'run',
+    '--rm',
     '--name',
     'orphan',
     '--net',
@@ -146,6 +147,24 @@ async function life() {
   return { ...(await live.done), said, frozen, seen, left: groups() };
 }
 
+/** With a monitor: its end is seen, its output logged, and its groups go. */
+async function detached() {
+  const said = [];
+  const tell = async (...args) => {
+    const done = start(args);
+    done.child.stdin.end();
+    said.push({ args, ...(await done.done) });
+  };
+  const script = "trap 'exit 7' TERM; echo up; while :; do sleep 600 & wait; done";
+  await tell('run', '-d', '--name', 'detached', '--net', 'none', 'base', 'sh', '-c', script);
+  await tell('exec', 'detached', 'cat', '/proc/self/cgroup');
+  const seen = groups().map(look);
+  await tell('stop', 'detached');
+  await tell('logs', 'detached');
+  await tell('ps', '-a', '-f', 'name=detached');
+  return { said, seen, left: groups() };
+}
+
 async function bridge() {
   const live = start(['run', '--rm', 'base', 'sh', '-c', 'ip address show dev eth0']);
   live.child.stdin.end();
@@ -171,6 +190,7 @@ const cases = {
   missing: () => run('base', 'no-such-program'),
   recovery,
   life,
+  detached,
   bridge,
   facts,
 };

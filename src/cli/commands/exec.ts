@@ -7,6 +7,7 @@ import { environmentOf } from '../environment.ts';
 import {
   addDebuggerFlags,
   addDetachKeys,
+  addProgramFlags,
   detachKeysOf,
   watchingOf,
   type DebuggerOptions,
@@ -27,8 +28,6 @@ interface ExecOptions extends DebuggerOptions {
   readonly detachKeys?: string;
 }
 
-const all = (text: string, before: string[] = []): string[] => [...before, text];
-
 /** `exec CONTAINER COMMAND...`: a further program in a container that runs. */
 export function execCommand(cli: Cli): Command {
   const command = new Command('exec')
@@ -39,16 +38,8 @@ export function execCommand(cli: Cli): Command {
     .optionsGroup('What runs:')
     .option('-i, --interactive', 'pass standard input on to the program')
     .option('-t, --tty', 'give it a terminal of its own')
-    .option('-d, --detach', 'do not wait for its end')
-    .option(
-      '-e, --env <name=value>',
-      'set a variable; NAME alone takes the value from here (repeatable)',
-      all,
-    )
-    .option('--env-file <file>', 'set the variables of a file, one a line (repeatable)', all)
-    .option('-w, --workdir <path>', 'working directory in the container')
-    .option('-u, --user <user[:group]>', 'run as this user, by name or number');
-  return addDebuggerFlags(addDetachKeys(command))
+    .option('-d, --detach', 'do not wait for its end');
+  return addDebuggerFlags(addDetachKeys(addProgramFlags(command)))
     .argument('<container>')
     .argument('<command...>')
     .action(async (wanted: string, words: string[], options: ExecOptions) => {

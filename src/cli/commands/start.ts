@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
 import type { Container } from '../../daemon/model.ts';
-import { attachedStartFlow, detachedStartFlow } from '../../flows/run.ts';
+import { attachedStartFlow, detachedStartFlow, startFlow, UNSUPERVISED } from '../../flows/run.ts';
 import { startAgain } from '../again.ts';
 import type { Cli } from '../cli.ts';
 import {
@@ -56,12 +56,17 @@ export function startCommand(cli: Cli): Command {
 
 type Manner = Pick<Walk, 'steps' | 'initial' | 'supervised' | 'streams' | 'interactive'>;
 
-function mannerOf({ ID, Config }: Container, { attach, interactive, detachKeys }: StartOptions): Manner {
+function mannerOf(
+  { ID, Config }: Container,
+  { attach, interactive, detachKeys, record }: StartOptions & DebuggerOptions,
+): Manner {
   const wanted = ID;
   if (attach !== true && interactive !== true)
     return { steps: detachedStartFlow, initial: { wanted }, supervised: true, interactive: false };
   const input = interactive === true && Config.OpenStdin;
   const tty = Config.Tty;
+  if (!tty && record !== undefined)
+    return { steps: startFlow, initial: { wanted, ...UNSUPERVISED }, interactive: input };
   if (tty && input && !process.stdin.isTTY) throw noTerminal();
   const streams = { tty, input, detachKeys: detachKeysOf(detachKeys) };
   return {

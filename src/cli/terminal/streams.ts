@@ -1,6 +1,7 @@
 /** Whose the terminal is: the stepper's, or, while the program runs, the container's through its monitor. */
 import type { Attachment } from '../../daemon/attachment.ts';
 import type { Streams } from '../../engine/run.ts';
+import type { TerminalSize } from '../../engine/step.ts';
 import type { Values } from '../../flows/values.ts';
 import type { Ended } from '../../kernel/binding.ts';
 import type { Cli } from '../cli.ts';
@@ -26,6 +27,14 @@ export class PersonStreams implements Streams {
     this.settings = settings;
   }
 
+  size(): TerminalSize | undefined {
+    const terminal = terminalOf();
+    if (!this.settings.tty || terminal === undefined) return undefined;
+    const { rows, columns } = this.cli.sys.windowSize(terminal);
+    // A terminal that does not know its size says zero.
+    return rows > 0 && columns > 0 ? { rows, columns } : undefined;
+  }
+
   give({ attachment }: Partial<Values>): void {
     if (attachment !== undefined && attachment !== null)
       this.joined = join(this.cli, attachment, this.settings);
@@ -47,7 +56,7 @@ export function join(cli: Cli, attachment: Attachment, { tty, input, detachKeys 
   const over = relay(cli.sys, end, {
     input: input ? stdin : undefined,
     output: cli.guarded(stdout),
-    terminal: stdin.isTTY ? 0 : stdout.isTTY ? 1 : undefined,
+    terminal: terminalOf(),
     detachKeys,
   }).then((how) => {
     // A file as standard input has no `unref`.
@@ -56,6 +65,11 @@ export function join(cli: Cli, attachment: Attachment, { tty, input, detachKeys 
     return end.ended;
   });
   return { over, stop: () => end.stop() };
+}
+
+/** A descriptor of the person's terminal. */
+function terminalOf(): number | undefined {
+  return process.stdin.isTTY ? 0 : process.stdout.isTTY ? 1 : undefined;
 }
 
 /** A container's terminal, whose master its monitor has. */

@@ -14,10 +14,13 @@ export const fork = step({
   actor: 'dockerinit',
   then: { symbol: '', file: '' },
   now: { where: 'runc libcontainer/nsenter/nsexec.c, stage 2', cve: ['CVE-2016-9962'] },
-  needs: ['handshake', 'joiner', 'held', 'execTarget', 'mountsJoined'],
+  needs: ['handshake', 'joiner', 'held', 'execTarget', 'execRequest', 'mountsJoined'],
   gives: ['child', 'childEnd'],
   observe: ['process', 'namespaces', 'cgroups'],
-  async run({ handshake, joiner, held, execTarget: target }, { sys, run, report, note, alsoUndo }) {
+  async run(
+    { handshake, joiner, held, execTarget: target, execRequest },
+    { sys, run, report, note, alsoUndo },
+  ) {
     const { notes, ...left } = await handshake.left('exec.fork');
     report(left);
     const pidfd = await handshake.child();
@@ -28,8 +31,9 @@ export const fork = step({
     const childEnd = watchEnd(sys, pid, pidfd);
     verify(sys, pid, held.namespaces);
     verifyJoined(sys, pid, target.cgroupPaths);
-    const last = run.initSteps.at(-1);
-    if (!run.gated && last !== undefined) handshake.permit(last);
+    // A terminal gets its size before there is a program that could ask for it.
+    const next = execRequest.tty ? 'exec.console' : run.initSteps.at(-1);
+    if (!run.gated && next !== undefined) handshake.permit(next);
     note(`outside it is ${pid.toString()}, inside ${JSON.stringify(notes['pid_inside'] ?? '?')}`);
     return { child: { pid, pidfd }, childEnd };
   },

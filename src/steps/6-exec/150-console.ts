@@ -9,7 +9,7 @@ export const console = step({
   needs: ['handshake', 'execRequest', 'terminalJoiner', 'procOpened'],
   gives: ['terminal'],
   observe: ['process'],
-  async run({ handshake, execRequest, terminalJoiner }, { sys, report, note }) {
+  async run({ handshake, execRequest, terminalJoiner }, { sys, run, report, note }) {
     const { notes, ...left } = await handshake.left('exec.console');
     report(left);
     note(`tty: ${JSON.stringify(notes['tty'] ?? false)}`);
@@ -17,6 +17,8 @@ export const console = step({
     const terminal = await handshake.console();
     const size = terminalJoiner?.size();
     if (size !== undefined) sys.setWindowSize(terminal, size.rows, size.columns);
+    const last = run.initSteps.at(-1);
+    if (!run.gated && last !== undefined) handshake.permit(last);
     return { terminal };
   },
 });

@@ -1,0 +1,1 @@
+export function hostFiles(root: string): string[];
