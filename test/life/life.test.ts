@@ -96,7 +96,7 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
     const { ID } = stored(box, 'frozen')!;
     program.end();
     await live.done;
-    expect(eventsOf(box, ID)).toEqual(['create', 'start', 'pause', 'unpause', 'die 0']);
+    expect(eventsOf(box, ID)).toEqual(['create', 'attach', 'start', 'pause', 'unpause', 'die 0']);
     for (const command of ['pause', 'unpause'])
       expect((await box.run([command, 'frozen'])).stderr).toContain(
         `cannot ${command} frozen: it is not running`,
@@ -181,7 +181,13 @@ describe.skipIf(skipUnlessRoot())('a container of another ts-dock', () => {
       expect(stored(box, 'doomed')).toBeUndefined();
       nothingOpen();
       expect((await live.done).code).toBe(137);
-      expect(eventsOf(box, ID)).toEqual(['create', 'start', 'kill SIGKILL', 'die 137', 'destroy']);
+      // With --rm nobody is attached: what it says goes straight to its command.
+      const attached = options.length === 0 ? ['attach'] : [];
+      expect(eventsOf(box, ID)).toEqual([
+        'create',
+        ...attached,
+        ...['start', 'kill SIGKILL', 'die 137', 'destroy'],
+      ]);
     });
 
     it('while it is paused', async () => {
