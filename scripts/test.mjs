@@ -16,8 +16,9 @@ const narrowed = args.some((arg) => /^(-t|--testNamePattern|--bail)/.test(arg));
 
 function end({ passed, failed, skipped }) {
   const line = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+  // Not process.exit: what a slow reader has not taken yet would be lost, and this line with it.
   process.stdout.write(`${line}\n`);
-  process.exit(failed > 0 ? 1 : 0);
+  process.exitCode = failed > 0 ? 1 : 0;
 }
 
 function run(command, ...commandArgs) {
@@ -137,6 +138,7 @@ async function main() {
   for (const script of ['build-native.mjs', 'bundle.mjs']) {
     if (run(process.execPath, join(import.meta.dirname, script)).status !== 0) {
       end({ passed: 0, failed: 1, skipped: 0 });
+      return;
     }
   }
   const folder = mkdtempSync(join(tmpdir(), 'ts-dock-test-'));
