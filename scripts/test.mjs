@@ -63,6 +63,7 @@ const SECONDS = {
   'v2/machine': 45,
   'integration/run': 40,
   'crash/detached': 35,
+  'crash/supervised': 30,
   'life/life': 20,
   'integration/layers': 17,
   'exec/walk': 17,
