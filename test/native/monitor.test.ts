@@ -163,13 +163,13 @@ describe.skipIf(skipUnlessRoot())('the monitor', () => {
     test('a program that cannot be cloned is refused with the call that failed', async () => {
       const rig = start();
       await rig.supervise();
+      const idle = Object.keys(rig.fds());
       await expect(rig.clone(rig.lock, ['x'])).rejects.toThrow(`refused execveat ${errno.EACCES}`);
       await expect(rig.clone(busybox, ['true'], 0, '/absent')).rejects.toThrow(
         `refused chdir ${errno.ENOENT}`,
       );
-      const before = Object.keys(rig.fds());
-      await expect(rig.clone(rig.lock, ['x'])).rejects.toThrow('refused');
-      expect(Object.keys(rig.fds())).toEqual(before);
+      // It answers first, and closes what came with the order then.
+      await expect.poll(() => Object.keys(rig.fds())).toEqual(idle);
       await rig.shell('exit 4');
       expect((await rig.exited()).slice(0, 2)).toEqual(['exited', '4']);
     });
