@@ -111,7 +111,7 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
     const live = box.start(['run', '-d', '--rm', '--break', 'launch.clone', 'base', 'true'], {
       stdin: 'open',
     });
-    await live.until(/launch\.clone>/);
+    await live.until(/lsns -p/);
     const [monitor] = readFileSync(
       `/proc/${live.pid.toString()}/task/${live.pid.toString()}/children`,
       'utf8',
@@ -120,8 +120,8 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
       .split(' ');
     process.kill(Number(monitor), 'SIGKILL');
     // Its end is noticed by the same event loop that reads the next command.
-    live.write('dump values\n');
-    await live.until(/launch\.clone>[^]*launch\.clone>/);
+    live.write('explain host.bridge\n');
+    await live.until(/type bridge/);
     live.write('continue\n');
     const done = await live.done;
     expect(done.code).toBe(125);
