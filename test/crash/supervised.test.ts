@@ -259,12 +259,8 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
   });
 
   it('that cannot even be started is tried as often as its policy says', async () => {
-    const source = join(box.folder, 'source');
-    mkdirSync(source);
-    writeFileSync(join(source, 'go'), '');
-    const script = 'exit 1';
     const env = { TS_DOCK_FAIL: 'launch.clone=error' };
-    await detached('never', ['--restart', 'on-failure:2', 'base', 'sh', '-c', script], env);
+    await detached('never', ['--restart', 'on-failure:2', 'base', 'false'], env);
     const { RestartCount } = await eventually(
       () => stored(box, 'never')!,
       (seen) => seen.RestartCount === 2 && !seen.State.Restarting,
@@ -308,7 +304,8 @@ describe.skipIf(skipUnlessRoot())('a full disk', () => {
     const before = process.env['TS_DOCK_TEST_DIR'];
     process.env['TS_DOCK_TEST_DIR'] = disk;
     try {
-      const box = await sandbox({ manual: true });
+      await using box = await sandbox({ manual: true });
+      expect(await box.run(['run', '--rm', 'base', 'true'])).toMatchObject({ code: 0 });
       const folder = join(box.folder, 'rig');
       mkdirSync(folder);
       const plan = programOverFifos(folder, '/rig');
@@ -338,7 +335,6 @@ describe.skipIf(skipUnlessRoot())('a full disk', () => {
         ({ code }) => code === 0,
       );
       expect(removed.stdout).toBe('full\n');
-      await box.dispose();
     } finally {
       if (before === undefined) delete process.env['TS_DOCK_TEST_DIR'];
       else process.env['TS_DOCK_TEST_DIR'] = before;
