@@ -129,6 +129,29 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
     nothingOpen();
   });
 
+  it('that was handed over, without that being written down, is waited for only once', async () => {
+    const args = [
+      '--name',
+      'unsaid',
+      '--net',
+      'none',
+      '--fail',
+      'launch.callback:after=kill',
+      'base',
+      'sleep',
+    ];
+    expect(await box.run(['run', '-d', ...args, '1007'])).toMatchObject({ signal: 'SIGKILL' });
+    const [run = ''] = readdirSync(join(box.root, 'journal/open'));
+    const path = join(box.root, 'journal', run, 'journal.jsonl');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, lines.filter((line) => !/"done".*"launch\.callback"/.test(line)).join('\n'));
+    for (const _ of ['first', 'second'])
+      expect(await box.run(['recover', '--json'])).toMatchObject({ code: 0, stdout: '[]\n' });
+    expect(readFileSync(path, 'utf8').match(/"handed"/g)).toHaveLength(1);
+    expect(stored(box, 'unsaid')?.State.Running).toBe(true);
+    await remove('unsaid');
+  });
+
   it('is recorded with its own exit code where its teardown was killed, also with --rm', async () => {
     const env = { TS_DOCK_FAIL: 'exit.persist:after=kill' };
     await detached('torn', ['--rm', '-i', 'base', 'sh', '-c', 'read line; exit 9'], env);

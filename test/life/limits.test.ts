@@ -183,8 +183,9 @@ describe.skipIf(skipUnlessRoot())('a container with limits', () => {
 
     it('of the past, as far back as is asked, and those that fit', async () => {
       const all = await past('--since', (began / 1000).toString());
-      expect(all.slice(0, 3).map(({ action, name }) => `${action} ${name}`)).toEqual([
+      expect(all.slice(0, 4).map(({ action, name }) => `${action} ${name}`)).toEqual([
         'create limited',
+        'attach limited',
         'start limited',
         'create idle',
       ]);
