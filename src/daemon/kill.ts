@@ -1,5 +1,6 @@
 /** Signals to a container from another process than its supervisor. */
 import { TsDockError } from '../engine/failure.ts';
+import { refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { changeContainer, findContainer } from './containers.ts';
 import { recordEvent, subjectOf } from './events.ts';
@@ -53,13 +54,30 @@ export async function killContainer(
 
 /** Brings a container to its end if some run has it, and waits until that run has taken it down (`rm -f`). */
 export async function endContainer(sys: Kernel, place: Place, container: Container): Promise<void> {
-  const { ID } = container;
   const { run, phase } = supervisedBy(sys, place, container);
   if (phase === 'idle') return;
   if (phase === 'starting') throw notRunning('end', container.Name.slice(1), phase);
-  if (phase === 'running' || phase === 'restarting')
-    await killContainer(sys, place, ID, SIGKILL, () => undefined);
-  else await teardownOver(sys, place, run);
+  if (phase !== 'ending') endProcess(sys, place, container);
+  await teardownOver(sys, place, run);
+}
+
+/** It may have ended a moment ago, with nobody having written that down yet: then only its teardown is to be waited for. */
+function endProcess(sys: Kernel, place: Place, container: Container): void {
+  const { ID } = container;
+  try {
+    requestStop(sys, place, ID);
+  } catch (error) {
+    // Who removes it may do so because the disk is full.
+    if (!refusedWith(error, 'ENOSPC', 'EDQUOT')) throw error;
+  }
+  const held = holdProcess(sys, place, ID);
+  try {
+    if (held !== undefined && signalProcess(sys, held.pidfd, SIGKILL))
+      recordEvent(place, 'kill', subjectOf(container), { signal: signalName(SIGKILL) });
+    thaw(sys, place.cgroupParent, ID);
+  } finally {
+    if (held !== undefined) sys.close(held.pidfd);
+  }
 }
 
 export function notRunning(verb: string, wanted: string, phase: Phase): TsDockError {

@@ -123,7 +123,7 @@ async function recoverRun(
   const owed = story.pending.filter(owedAfter(story.created, story.begin.rm));
   const journal = Journal.reopen(sys, place.journal, story);
   const ended = endOf(sys, place, story);
-  if (ended !== undefined) journal.aside(ended.process);
+  if (ended !== undefined && !story.entries.includes(ended)) journal.aside(ended);
   journal.recovered();
   const undone: Undone[] = [];
   const failed = await unwind({ sys, place, ended: false }, ofThisBoot(story, owed), journal, (one) => {
@@ -133,7 +133,7 @@ async function recoverRun(
   const stays = story.created && !story.begin.rm && story.pending.length > owed.length;
   // Nobody saw how it ended. A run that had come to its end has said so itself.
   if (failed.length === 0 && !story.entries.some(({ k }) => k === 'end'))
-    journal.note({ k: 'end', at: now(), code: ended?.code ?? UNSEEN });
+    journal.note({ k: 'end', at: now(), code: ended === undefined ? UNSEEN : exitCodeOf(ended) });
   if (failed.length === 0) journal.settle(stays ? story.container : undefined);
   else journal.leave();
   if (subject !== undefined && story.created && story.begin.rm && failed.length === 0)
@@ -141,22 +141,20 @@ async function recoverRun(
   return { run, container: story.container, undone, failed };
 }
 
-/** What the container's monitor wrote down before its end, where this run had launched it and had not come to write that. */
-function endOf(
-  sys: Kernel,
-  place: Place,
-  { container, entries }: Story,
-): { readonly process: Extract<Entry, { k: 'process' }>; readonly code: number } | undefined {
+/** How the container of a run ended: as the run has said itself, or as its monitor wrote down, which saw more. */
+function endOf(sys: Kernel, place: Place, { container, entries }: Story): ProcessEnd | undefined {
+  const told = entries.find((e) => e.k === 'process');
+  if (told !== undefined) return told;
+  // What a stop or an exec finds in that file is the end of another run.
   const launched = entries.some((e) => e.k === 'done' && e.step === 'launch.clone');
-  const told = entries.some(({ k }) => k === 'process');
-  const found = container === undefined || !launched || told ? undefined : readEnd(sys, place, container);
+  const found = container === undefined || !launched ? undefined : readEnd(sys, place, container);
   if (container === undefined || found === undefined) return undefined;
-  const { at, ended } = found;
-  const { how, status, userTime, systemTime } = ended;
+  const { how, status, userTime, systemTime } = found.ended;
   const pid = runtimeState(sys, place, container)?.init_pid ?? 0;
-  const cpu = (userTime + systemTime) * 1000;
-  return { process: { k: 'process', at, pid, how, status, cpu, peak: 0 }, code: exitCodeOf(ended) };
+  return { k: 'process', at: found.at, pid, how, status, cpu: (userTime + systemTime) * 1000, peak: 0 };
 }
+
+type ProcessEnd = Extract<Entry, { k: 'process' }>;
 
 /** Whom an event is about: asked before the container goes. */
 function subjectOfId(sys: Kernel, place: Place, id: string | undefined): Subject | undefined {

@@ -111,7 +111,7 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
     const live = box.start(['run', '-d', '--rm', '--break', 'launch.clone', 'base', 'true'], {
       stdin: 'open',
     });
-    await live.until(/launch\.clone>/);
+    await live.until(/lsns -p/);
     const [monitor] = readFileSync(
       `/proc/${live.pid.toString()}/task/${live.pid.toString()}/children`,
       'utf8',
@@ -120,13 +120,36 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
       .split(' ');
     process.kill(Number(monitor), 'SIGKILL');
     // Its end is noticed by the same event loop that reads the next command.
-    live.write('dump values\n');
-    await live.until(/launch\.clone>[^]*launch\.clone>/);
+    live.write('explain host.bridge\n');
+    await live.until(/type bridge/);
     live.write('continue\n');
     const done = await live.done;
     expect(done.code).toBe(125);
     expect(done.stderr).toContain('the monitor of the container has ended');
     nothingOpen();
+  });
+
+  it('that was handed over, without that being written down, is waited for only once', async () => {
+    const args = [
+      '--name',
+      'unsaid',
+      '--net',
+      'none',
+      '--fail',
+      'launch.callback:after=kill',
+      'base',
+      'sleep',
+    ];
+    expect(await box.run(['run', '-d', ...args, '1007'])).toMatchObject({ signal: 'SIGKILL' });
+    const [run = ''] = readdirSync(join(box.root, 'journal/open'));
+    const path = join(box.root, 'journal', run, 'journal.jsonl');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, lines.filter((line) => !/"done".*"launch\.callback"/.test(line)).join('\n'));
+    for (const _ of ['first', 'second'])
+      expect(await box.run(['recover', '--json'])).toMatchObject({ code: 0, stdout: '[]\n' });
+    expect(readFileSync(path, 'utf8').match(/"handed"/g)).toHaveLength(1);
+    expect(stored(box, 'unsaid')?.State.Running).toBe(true);
+    await remove('unsaid');
   });
 
   it('is recorded with its own exit code where its teardown was killed, also with --rm', async () => {
@@ -259,12 +282,8 @@ describe.skipIf(skipUnlessRoot())('a supervised container', () => {
   });
 
   it('that cannot even be started is tried as often as its policy says', async () => {
-    const source = join(box.folder, 'source');
-    mkdirSync(source);
-    writeFileSync(join(source, 'go'), '');
-    const script = 'exit 1';
     const env = { TS_DOCK_FAIL: 'launch.clone=error' };
-    await detached('never', ['--restart', 'on-failure:2', 'base', 'sh', '-c', script], env);
+    await detached('never', ['--restart', 'on-failure:2', 'base', 'false'], env);
     const { RestartCount } = await eventually(
       () => stored(box, 'never')!,
       (seen) => seen.RestartCount === 2 && !seen.State.Restarting,
@@ -308,7 +327,8 @@ describe.skipIf(skipUnlessRoot())('a full disk', () => {
     const before = process.env['TS_DOCK_TEST_DIR'];
     process.env['TS_DOCK_TEST_DIR'] = disk;
     try {
-      const box = await sandbox({ manual: true });
+      await using box = await sandbox({ manual: true });
+      expect(await box.run(['run', '--rm', 'base', 'true'])).toMatchObject({ code: 0 });
       const folder = join(box.folder, 'rig');
       mkdirSync(folder);
       const plan = programOverFifos(folder, '/rig');
@@ -338,7 +358,6 @@ describe.skipIf(skipUnlessRoot())('a full disk', () => {
         ({ code }) => code === 0,
       );
       expect(removed.stdout).toBe('full\n');
-      await box.dispose();
     } finally {
       if (before === undefined) delete process.env['TS_DOCK_TEST_DIR'];
       else process.env['TS_DOCK_TEST_DIR'] = before;

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Done } from '../rig/sandbox.ts';
+import { eventsOf } from '../life/rig.ts';
 import { sandbox, type RunOptions, type Sandbox } from '../rig/sandbox.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 import { expectUnharmed, living, type Living } from './living.ts';
@@ -46,6 +47,11 @@ describe.skipIf(skipUnlessRoot())('exec', () => {
       stdout: 'out\n',
       stderr: 'err\n',
     });
+    expect(eventsOf(box, web.id).slice(-3)).toEqual([
+      'exec_create sh -c echo out; echo err >&2; exit 7',
+      'exec_start',
+      'exec_die 7',
+    ]);
     await clean();
   });
 
