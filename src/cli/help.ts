@@ -14,21 +14,27 @@ function helps(): Readonly<Record<string, Help>> {
   return {
     '': {
       text: `The life of a container is a list of steps, in the order of Docker 1.2.0. Each can be stopped
-at, looked at, explained and undone. Containers need Linux and root; steps, explain and replay do not.`,
+at, looked at, explained and undone. Containers need Linux and root; steps, explain and replay do not.
+
+New here? Take the examples from the first to the last. Every command has --help, with examples of its own.`,
       examples: [
-        ['ts-dock run --step base', 'walk through a container, one step at a time'],
-        ['ts-dock run --rm base ls -l /', 'run one, as quietly as docker run'],
-        ['ts-dock steps', 'all steps, in order'],
-        ['ts-dock explain init.pivot', 'what one step does, why there, and what Docker did'],
+        ['ts-dock doctor', 'can containers run on this machine?'],
+        ['ts-dock run --rm base echo hello', 'run one, as quietly as docker run'],
+        ['ts-dock run --rm --step base', 'the same one step at a time: Enter goes on, q undoes all'],
+        ['ts-dock run --rm --break init.pivot base', 'stop where it changes its root'],
+        ['ts-dock explain init.pivot', 'what that step does, why there, and what Docker did'],
+        ['ts-dock trace show', 'where did the time go?'],
+        ['ts-dock replay traces/good-run.tsdock', 'a recorded run, without root, on any system'],
+        ['ts-dock uninstall', 'as if it had never run here'],
       ],
     },
     run: {
       text: `The exit code is the program's (128 + signal if it was killed), 126 if it cannot be executed,
 127 if there is no such program, 125 if ts-dock itself failed.
 
-But for a plain run --rm, the container has a monitor, and can outlive this command: with -d from
-the start, with -t when you leave its terminal with ctrl-p ctrl-q. attach comes back to it, logs
-shows what it said.
+A run --rm or --record without -d and -t ends with this command. Every other container has a monitor
+and can outlive it: with -d from the start, with -t when you leave its terminal with ctrl-p ctrl-q. attach
+comes back to it, logs shows what it said.
 
 While a run stands still: n next, c continue, w walk, b STEP break, l list, e explain,
 d dump, f diff, k calls, s shell, q quit (undoes all that this command began), h help.
@@ -71,13 +77,13 @@ With --record, output that does not go to a terminal passes through ts-dock, whi
       text: `What is typed goes to the container if it was made with -i. A container with a terminal is left
 with ctrl-p ctrl-q, and goes on. The exit code is the container's.`,
       examples: [
-        ['ts-dock attach shell', 'come back to a terminal'],
+        ['ts-dock attach web', 'come back to it, or to its terminal'],
         ['ts-dock attach --no-stdin web', 'only look'],
       ],
     },
     logs: {
-      text: `Kept is what a container said while a monitor had it (not with a plain run --rm), as Docker does:
-containers/<id>/<id>-json.log, one JSON object a line.`,
+      text: `A container that has a monitor has a log: all but a run --rm or --record in the foreground without -t. It is
+kept as Docker kept it: containers/<id>/<id>-json.log beneath the root, one JSON object a line.`,
       examples: [
         ['ts-dock logs --tail 20 web', 'the last twenty lines'],
         ['ts-dock logs -f --since 10m web', 'the last ten minutes, and what comes'],
@@ -97,7 +103,7 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
     },
     stop: {
       text: `Asks with SIGTERM, or with what --stop-signal or the image says, and kills after -t seconds. It
-comes back when the ts-dock that runs the container has taken it down. A paused container goes
+comes back when all that the container's run had made is undone. A paused container goes
 on first. \`ts-dock steps stop\` lists its steps.`,
       examples: [
         ['ts-dock stop web', 'ask, wait ten seconds, kill'],
@@ -119,7 +125,7 @@ stepper count for both halves: \`ts-dock steps restart\` lists them.`,
 through. \`ts-dock run --init\` puts a process 1 in front that passes signals on.`,
       examples: [
         ['ts-dock kill web', 'SIGKILL, and wait until it is taken down'],
-        ['ts-dock kill -s HUP web', 'read your configuration again'],
+        ['ts-dock kill -s HUP web', 'many programs then read their configuration again'],
       ],
     },
     wait: {
@@ -161,9 +167,9 @@ unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exe
       ],
     },
     top: {
-      text: 'Which processes they are is said by the cgroup of the container; pids are those of the host.',
+      text: 'The cgroup of the container says which processes are its own. What ts-dock exec started is among them.',
       examples: [
-        ['ts-dock top web', 'what runs in it, ts-dock exec included'],
+        ['ts-dock top web', 'what runs in it'],
         ['ts-dock top web --json', 'for programs'],
       ],
     },
@@ -199,7 +205,7 @@ exited=CODE, before=CONTAINER, since=CONTAINER. Values of one key are alternativ
       examples: [
         ['ts-dock steps', 'number, id, who acts, title'],
         ['ts-dock steps exec', 'those of ts-dock exec'],
-        ['ts-dock steps stop', 'of another flow'],
+        ['ts-dock steps stop', 'those of ts-dock stop'],
         ['ts-dock steps --json', 'with what each takes and gives, then and now'],
       ],
     },
@@ -281,6 +287,24 @@ of it stays. Without root it says what it could not look at. The exit code is 0 
     },
     version: { examples: [['ts-dock version --json', 'for a bug report']] },
   };
+}
+
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Make and run containers:': ['run', 'create', 'start', 'attach', 'logs', 'exec', 'top'],
+  'End them, and change them:': [
+    ...['stop', 'kill', 'restart', 'wait', 'pause', 'unpause'],
+    ...['rename', 'update', 'rm'],
+  ],
+  'See what there is:': ['ps', 'stats', 'events', 'inspect', 'images'],
+  'Understand it:': ['steps', 'explain', 'trace', 'replay'],
+};
+
+/** Whatever has no group of its own is about the machine. */
+export const OTHER_GROUP = 'This machine, and ts-dock on it:';
+
+/** The heading under which `ts-dock --help` has a command. */
+export function groupOf(command: string): string {
+  return Object.keys(GROUPS).find((heading) => GROUPS[heading]?.includes(command)) ?? OTHER_GROUP;
 }
 
 export function helpFor(command: string): string {

@@ -36,7 +36,7 @@ import { updateCommand } from './commands/update.ts';
 import { topCommand } from './commands/top.ts';
 import { versionCommand } from './commands/version.ts';
 import { waitCommand } from './commands/wait.ts';
-import { helpFor } from './help.ts';
+import { groupOf, helpFor, OTHER_GROUP } from './help.ts';
 import { VERSION } from './version.ts';
 
 function program(cli: Cli): Command {
@@ -46,6 +46,8 @@ function program(cli: Cli): Command {
     .helpOption('--help', 'show this help')
     .enablePositionalOptions()
     .showSuggestionAfterError()
+    .commandsGroup(OTHER_GROUP)
+    .helpCommand('help [command]', 'show the help of a command')
     .configureOutput({
       writeOut: (text) => {
         cli.print(text);
@@ -91,7 +93,7 @@ function program(cli: Cli): Command {
   for (const make of commands) {
     const command = make(cli).exitOverride().copyInheritedSettings(ts);
     command.addHelpText('after', () => helpFor(command.name()));
-    ts.addCommand(command);
+    ts.addCommand(command.helpGroup(groupOf(command.name())));
   }
   ts.addCommand(superviseCommand(cli).exitOverride(), { hidden: true });
   ts.addHelpText('after', () => helpFor(''));

@@ -85,6 +85,26 @@ describe.skipIf(skipUnlessRoot())('without a terminal', () => {
   });
 });
 
+describe.skipIf(skipUnlessRoot())('the commands of a card', () => {
+  test('name the container and the process that they are about, in exec and stop too', async () => {
+    const box = await sandbox();
+    await box.run(['run', '-d', '--init', '--name', 'web', 'base', 'sleep', '1000']);
+    const looks = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await box.run(args);
+      expect(code).toBe(0);
+      // The first card comes before anybody knows; each other one has its command to try.
+      return [...stderr.matchAll(/^ {2}look [^]*?(?=^ {2}✓|^ {2}\S)/gm)].slice(1).join('');
+    };
+    const exec = await looks('exec', '--step', 'web', 'true');
+    expect(exec).toMatch(/ls -l \/proc\/\d+\/ns\b/);
+    expect(exec).not.toMatch(/\$(PID|ID|ROOT)/);
+    const stop = await looks('stop', '--step', 'web');
+    expect(stop).toMatch(/\/proc\/\d+\/status/);
+    expect(stop).toContain('freezer.state');
+    expect(stop).not.toMatch(/\$(PID|ID|ROOT|PARENT)/);
+  });
+});
+
 async function stepIds(box: Sandbox): Promise<string[]> {
   return (JSON.parse((await box.run(['steps', '--json'])).stdout) as { id: string }[]).map(({ id }) => id);
 }

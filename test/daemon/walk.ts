@@ -60,7 +60,7 @@ export class Walk {
 
   /** Undoes all, backwards; what could not be undone, in words. */
   async back(): Promise<string[]> {
-    const journal = { write: () => undefined } as unknown as Journal;
+    const journal = { write: () => undefined, note: () => undefined } as unknown as Journal;
     const pending = this.undo
       .splice(0)
       .map((compensation, i) => ({ i, step: 'host.bridge' as const, compensation }));

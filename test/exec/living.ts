@@ -45,7 +45,7 @@ export async function living(box: Sandbox, name: string, options: readonly strin
   const plan = programOverStreams();
   const live = box.start(['run', '--rm', '-i', '--name', name, ...options, 'base', ...plan.argv], {
     stdin: 'open',
-    timeout: 120_000,
+    timeout: 300_000,
   });
   const program = plan.connect(live.child.stdin!, live.child.stdout);
   await program.say('cd /');

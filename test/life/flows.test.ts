@@ -42,6 +42,27 @@ describe('the flows', () => {
   });
 });
 
+describe('the help', () => {
+  it('has every command under a heading that says what it is about', async () => {
+    const { stdout } = await run('--help');
+    const headings = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading);
+    expect(headings).toEqual([
+      'Options',
+      'Make and run containers',
+      'End them, and change them',
+      'See what there is',
+      'Understand it',
+      'This machine, and ts-dock on it',
+      'Examples',
+    ]);
+    const machine = /^This machine[^]*?\n\n/m.exec(stdout)?.[0] ?? '';
+    expect([...machine.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name)).toEqual(
+      expect.arrayContaining(['recover', 'host', 'doctor', 'uninstall', 'version', 'help']),
+    );
+    expect(machine).not.toMatch(/^ {2}(run|stop|ps|steps) /m);
+  });
+});
+
 describe('a signal', () => {
   it.each([
     ['TERM', 15],

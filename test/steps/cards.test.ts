@@ -95,9 +95,9 @@ describe('a step', () => {
   it('is told of in the book', () => {
     const book = readFileSync(join(root, 'book.md'), 'utf8');
     expect(ALL_STEPS.map(({ id }) => id).filter((id) => !book.includes(`\`${id}\``))).toEqual([]);
-    const named = [...book.matchAll(/`((?:host|create|start|launch|init|exit|exec|stop)\.[a-z-]+)`/g)].map(
-      ([, id]) => id,
-    );
+    const names = new RegExp(`\`((?:${STAGES.join('|')})\\.[a-z-]+)\``, 'g');
+    const named = [...book.matchAll(names)].map(([, id]) => id);
+    expect(new Set(named.map((id) => id?.split('.')[0]))).toEqual(new Set(STAGES));
     expect(named.filter((id) => !ALL_STEPS.some((step) => step.id === id))).toEqual([]);
   });
 });

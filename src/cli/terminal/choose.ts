@@ -59,7 +59,7 @@ function narratorOn(
     cards: step && breakpoints.length === 0,
     trace,
     showEnv,
-    known: { ROOT: cli.place.root },
+    known: { ROOT: cli.place.root, PARENT: cli.place.cgroupParent },
   });
 }
 

@@ -20,9 +20,12 @@ export interface NarratorSettings {
   readonly cards: boolean;
   readonly trace: boolean;
   readonly showEnv: boolean;
-  /** What is known before the run, for the commands of a card: `ROOT`. */
+  /** What is known before the run, for the commands of a card: `ROOT`, `PARENT`. */
   readonly known: Readonly<Record<string, string>>;
 }
+
+/** Values with a pid, the newest process first. */
+const PROCESSES = ['child', 'joiner', 'execTarget', 'target'];
 
 type Of<E extends EngineEvent['event']> = Extract<EngineEvent, { event: E }>;
 
@@ -188,16 +191,16 @@ export class Narrator {
   }
 }
 
-/** What a learner's commands are about, as soon as a step gave it. */
+/** What a learner's commands are about, as soon as a step gave it: of a stop the container, of an exec the newest process. */
 function knownFrom(given: Readonly<Record<string, unknown>>): Record<string, string> {
-  const { identity, subject, child } = given as {
-    identity?: { id?: unknown } | null;
-    subject?: { container?: { ID?: unknown } | null } | null;
-    child?: { pid?: unknown } | null;
-  };
-  const id = identity?.id ?? subject?.container?.ID;
-  const pid = child?.pid;
   // From a recording these may be anything.
+  const of = (name: string): Readonly<Record<string, unknown>> => {
+    const value = given[name];
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  };
+  const container = of('subject')['container'] as { readonly ID?: unknown } | null | undefined;
+  const id = of('identity')['id'] ?? container?.ID ?? of('target')['id'];
+  const pid = PROCESSES.map((name) => of(name)['pid']).find((each) => typeof each === 'number' && each > 0);
   return {
     ...(typeof id === 'string' ? { ID: clean(id) } : {}),
     ...(typeof pid === 'number' ? { PID: pid.toString() } : {}),
