@@ -6,6 +6,7 @@ import { changeContainer, findContainer } from './containers.ts';
 import { recordEvent, subjectOf } from './events.ts';
 import { thaw } from './freezer.ts';
 import type { Container } from './model.ts';
+import { openRuns, readStory } from '../engine/journal.ts';
 import type { Place } from './place.ts';
 import { holdProcess, signalProcess } from './processes.ts';
 import { SIGKILL, signalName, stopSignalOf } from './signals.ts';
@@ -55,10 +56,22 @@ export async function killContainer(
 /** Brings a container to its end if some run has it, and waits until that run has taken it down (`rm -f`). */
 export async function endContainer(sys: Kernel, place: Place, container: Container): Promise<void> {
   const { run, phase } = supervisedBy(sys, place, container);
-  if (phase === 'idle') return;
+  if (phase === 'idle') {
+    // With --rm, a run gives the container back before it removes it.
+    const ending = removerOf(sys, place, container.ID);
+    if (ending !== undefined) await teardownOver(sys, place, ending);
+    return;
+  }
   if (phase === 'starting') throw notRunning('end', container.Name.slice(1), phase);
   if (phase !== 'ending') endProcess(sys, place, container);
   await teardownOver(sys, place, run);
+}
+
+function removerOf(sys: Kernel, place: Place, id: string): string | undefined {
+  return openRuns(sys, place.journal).find((run) => {
+    const { container, begin, entries } = readStory(sys, place.journal, run);
+    return container === id && begin?.rm === true && entries.some(({ k }) => k === 'undone');
+  });
 }
 
 /** It may have ended a moment ago, with nobody having written that down yet: then only its teardown is to be waited for. */
