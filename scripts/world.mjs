@@ -83,8 +83,11 @@ export async function inWorld(name, command, args, options) {
   return code;
 }
 
-/** The kernel lets go of a group's last process a moment after it has ended. */
+/** With what a test that was killed left in it. The kernel lets go of a group's last process a moment after it has ended. */
 async function removeGroup(folder) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeGroup(join(folder, entry.name));
   for (let tries = 0; tries < 100; tries += 1) {
     try {
       rmdirSync(folder);

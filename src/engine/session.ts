@@ -180,7 +180,7 @@ function leave(run: Run, settings: SessionSettings, journal: Journal): Finished 
   const { monitor, attachment, subject } = run.values;
   if (attachment !== null && attachment !== undefined && subject !== undefined)
     recordEvent(settings.place, 'detach', subjectOf(subject.container));
-  journal.write({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
+  journal.note({ k: 'handed', at: now(), monitor: monitor?.pid ?? 0 });
   journal.leave();
   attachment?.close();
   monitor?.close();

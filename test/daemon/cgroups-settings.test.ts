@@ -4,18 +4,8 @@ import { joinFiles, parseHierarchies } from '../../src/daemon/cgroups.ts';
 import { settingsV1 } from '../../src/daemon/cgroups-v1.ts';
 import { settingsV2, weightOf } from '../../src/daemon/cgroups-v2.ts';
 import type { Resources } from '../../src/flows/values.ts';
+import { NO_RESOURCES } from '../../src/daemon/resources.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
-
-const NOTHING: Resources = {
-  memory: 0,
-  memorySwap: 0,
-  cpuShares: 0,
-  nanoCpus: 0,
-  cpuset: '',
-  pids: 0,
-  readIops: [],
-  writeIops: [],
-};
 
 const mount = (target: string, type: string, options: string, root = '/'): string =>
   `31 23 0:28 ${root} ${target} rw,relatime shared:9 - ${type} none rw,${options}`;
@@ -76,11 +66,11 @@ describe('options', () => {
   }
   const sys = new Whole();
   const v1 = (asked: Partial<Resources>): string[] =>
-    settingsV1(sys, { memory: '/m' }, { ...NOTHING, ...asked }).settings.map(
+    settingsV1(sys, { memory: '/m' }, { ...NO_RESOURCES, ...asked }).settings.map(
       ({ option, file, value }) => `${option} ${file} ${value}`,
     );
   const v2 = (asked: Partial<Resources>): string[] =>
-    settingsV2(sys, { unified: '/u' }, { ...NOTHING, ...asked }).settings.map(
+    settingsV2(sys, { unified: '/u' }, { ...NO_RESOURCES, ...asked }).settings.map(
       ({ option, file, value }) => `${option} ${file} ${value}`,
     );
 
@@ -134,7 +124,7 @@ describe('options', () => {
   });
 
   test('v1 denies all devices first and then allows Docker’s', () => {
-    const { settings } = settingsV1(sys, { devices: '/d' }, NOTHING);
+    const { settings } = settingsV1(sys, { devices: '/d' }, NO_RESOURCES);
     expect(settings[0]).toMatchObject({ file: 'devices.deny', value: 'a' });
     expect(settings.slice(1).map(({ value }) => value)).toEqual([
       ...[
@@ -152,6 +142,6 @@ describe('options', () => {
   });
 
   test('v2 says that it does not limit devices', () => {
-    expect(settingsV2(sys, { unified: '/u' }, NOTHING).notes.join()).toMatch(/any device node/);
+    expect(settingsV2(sys, { unified: '/u' }, NO_RESOURCES).notes.join()).toMatch(/any device node/);
   });
 });

@@ -22,6 +22,7 @@ import type { Handshake } from '../../src/daemon/handshake.ts';
 import { TsDockError } from '../../src/engine/failure.ts';
 import type { Command, Resources } from '../../src/flows/values.ts';
 import { KernelError } from '../../src/kernel/calls.ts';
+import { NO_RESOURCES } from '../../src/daemon/resources.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 import { cgroupParent } from '../../src/steps/0-host/050-cgroup-parent.ts';
 import { cgroups } from '../../src/steps/3-launch/050-cgroups.ts';
@@ -30,16 +31,6 @@ import { freshWalk, type Walk } from './walk.ts';
 
 const sys = new Kernel();
 const { version } = hierarchies(sys);
-const NOTHING: Resources = {
-  memory: 0,
-  memorySwap: 0,
-  cpuShares: 0,
-  nanoCpus: 0,
-  cpuset: '',
-  pids: 0,
-  readIops: [],
-  writeIops: [],
-};
 const ID = 'c'.repeat(64);
 
 /** Walks both steps; what dockerinit would be told to join by. */
@@ -49,7 +40,7 @@ async function group(
   const walk = freshWalk();
   const files: string[] = [];
   const handshake = { sendJoin: (told: string[]) => files.push(...told) } as unknown as Handshake;
-  const command = { id: ID, resources: { ...NOTHING, ...asked } } as Command;
+  const command = { id: ID, resources: { ...NO_RESOURCES, ...asked } } as Command;
   const parent = await walk.step(cgroupParent);
   const child = { pid: 0, pidfd: -1 };
   const { cgroupPaths } = await walk.step(cgroups, { child, handshake, command, ...parent });
@@ -139,7 +130,7 @@ describe.skipIf(skipUnlessRoot() || skipUnless('no cgroups are mounted', version
     test('that needs a file which this kernel lacks says which', async () => {
       const error = await failure(() => {
         const here = mkdirless();
-        setLimits(sys, here, { ...NOTHING, pids: 5 });
+        setLimits(sys, here, { ...NO_RESOURCES, pids: 5 });
       });
       expect(error.reason).toBe('limit');
       expect(error.message).toMatch(/--pids-limit.*pids\.max.*no such file/);
@@ -271,12 +262,12 @@ describe.skipIf(skipUnlessRoot() || skipUnless('no cgroups are mounted', version
       const guest = new ReadOnly();
       expect(makeParent(guest, 'ts-dock-none').refused).toHaveLength(hierarchies(sys).list.length);
       const paths = makeGroup(guest, 'ts-dock-none', ID);
-      expect([paths, joinFiles(paths), setLimits(sys, paths, NOTHING).length]).toEqual([
+      expect([paths, joinFiles(paths), setLimits(sys, paths, NO_RESOURCES).length]).toEqual([
         {},
         [],
         expect.any(Number),
       ]);
-      const error = await failure(() => setLimits(sys, paths, { ...NOTHING, pids: 5 }));
+      const error = await failure(() => setLimits(sys, paths, { ...NO_RESOURCES, pids: 5 }));
       expect(error.reason).toBe('limit');
       expect(error.message).toMatch(/--pids-limit.*there is no pids hierarchy/);
     });

@@ -10,6 +10,7 @@ import type { AnyStep, PlanContext, RunContext } from '../../src/engine/step.ts'
 import { unwind } from '../../src/engine/undo.ts';
 import type { Values } from '../../src/flows/values.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
+import { ALONE } from './alone.ts';
 import { sandboxPrefix, settle, takeCensus } from '../rig/census.ts';
 
 export class Walk {
@@ -70,17 +71,7 @@ export class Walk {
   }
 
   private context(): PlanContext {
-    const run = {
-      id: 'test',
-      traceparent: '',
-      gated: false,
-      initSteps: [],
-      stdin: 'null',
-      supervised: false,
-      attached: true,
-      self: [],
-    } as const;
-    return { place: this.place, sys: this.sys, run };
+    return { place: this.place, sys: this.sys, run: ALONE };
   }
 }
 

@@ -7,19 +7,10 @@ import { placeOf } from '../../src/daemon/place.ts';
 import type { PlanContext, RunContext } from '../../src/engine/step.ts';
 import type { Bridge, Lease, Values } from '../../src/flows/values.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
+import { ALONE } from './alone.ts';
 
 const [, , what, root = '', count = '1', name = ''] = process.argv;
-const run = {
-  id: 'test',
-  traceparent: '',
-  gated: false,
-  initSteps: [],
-  stdin: 'null',
-  supervised: false,
-  attached: true,
-  self: [],
-} as const;
-const context: PlanContext = { place: placeOf(root), sys: new Kernel(), run };
+const context: PlanContext = { place: placeOf(root), sys: new Kernel(), run: ALONE };
 const quiet = {
   warn: () => undefined,
   note: () => undefined,

@@ -85,6 +85,15 @@ describe.skipIf(skipUnlessRoot())('a container that runs', () => {
     expect((await live.done).code).toBe(137);
   });
 
+  it('goes on when whoever steps through its stop quits, and nobody is said to be stopped', async () => {
+    const { live, program } = await running(box, 'spared');
+    const done = await box.run(['stop', '--break', 'stop.signal', 'spared', 'nobody'], { stdin: 'quit\n' });
+    expect(done).toMatchObject({ code: 0, stdout: '' });
+    expect(stored(box, 'spared')?.State.Running).toBe(true);
+    program.end();
+    await live.done;
+  });
+
   it('can be stopped by a stop that is stepped through', async () => {
     const { live } = await running(box, 'stepped');
     const { stdout, stderr, code } = await box.run(

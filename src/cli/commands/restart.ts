@@ -1,57 +1,47 @@
 import { Command } from 'commander';
 import { findContainer } from '../../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../../daemon/events.ts';
-import { EXIT, rootCause, TsDockError } from '../../engine/failure.ts';
+import { TsDockError } from '../../engine/failure.ts';
+import type { Outcome } from '../../engine/session.ts';
 import { restartFlow } from '../../flows/restart.ts';
 import type { Cli } from '../cli.ts';
-import * as value from '../option-values.ts';
+import { addPatienceFlag, inTurn, patienceOf, type PatienceOption } from '../in-turn.ts';
 import { addDebuggerFlags, watchingOf, type DebuggerOptions } from '../options.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
-import { PATIENCE } from './stop.ts';
 
 /** `restart [-t SECONDS] CONTAINER...`: stops each, if it runs, and starts it again; leaves it running. */
 export function restartCommand(cli: Cli): Command {
   const command = new Command('restart')
     .summary('stop containers and start them again')
     .description('Stop containers as `stop` does, if they run, and start them again.')
-    .helpOption('--help', 'show this help')
-    .option('-t, --time <seconds>', 'how long they may take to end; -1 for as long as they want (10)');
-  addDebuggerFlags(command);
+    .helpOption('--help', 'show this help');
+  addDebuggerFlags(addPatienceFlag(command));
   return command
     .argument('<container...>')
-    .action(async (wanted: string[], options: DebuggerOptions & { time?: string }) => {
-      const patience =
-        options.time === undefined ? PATIENCE : value.wholeNumber('--time', options.time, -1, 2_000_000);
+    .action(async (wanted: string[], options: DebuggerOptions & PatienceOption) => {
+      const patience = patienceOf(options);
       const watching = watchingOf(options);
       const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
-      let failed = false;
-      for (const name of wanted) {
-        const outcome = await restart(cli, name, { watching, tracing }, patience);
-        if (outcome === 'left') return;
-        if (outcome === 'restarted') cli.print(name);
-        else failed = true;
-      }
-      cli.exitCode = failed ? EXIT.failed : EXIT.ok;
+      await inTurn(
+        cli,
+        wanted,
+        (name) => restart(cli, name, { watching, tracing }, patience),
+        ({ left }) => left,
+      );
     });
 }
 
-/** `left`: whoever wants to leave does not want the next one either. */
 async function restart(
   cli: Cli,
   name: string,
   how: Pick<Walk, 'watching' | 'tracing'>,
   patience: number,
-): Promise<'restarted' | 'failed' | 'left'> {
+): Promise<Outcome> {
   await cli.recoverFirst();
-  try {
-    refuseThoseThatGo(cli, name);
-  } catch (error) {
-    cli.showError(error);
-    return 'failed';
-  }
-  const { error, exitCode, left, values } = await walk(cli, {
+  refuseThoseThatGo(cli, name);
+  const outcome = await walk(cli, {
     ...how,
     command: 'restart',
     steps: restartFlow,
@@ -60,13 +50,9 @@ async function restart(
     supervised: true,
     interactive: false,
   });
-  if (left && values.subject !== undefined)
-    recordEvent(cli.place, 'restart', subjectOf(values.subject.container));
-  if (left) return 'restarted';
-  const cause = rootCause(error);
-  const away = error === undefined || (cause instanceof TsDockError && cause.reason === 'interrupted');
-  if (away) cli.exitCode = exitCode;
-  return away ? 'left' : 'failed';
+  const { subject } = outcome.values;
+  if (outcome.left && subject !== undefined) recordEvent(cli.place, 'restart', subjectOf(subject.container));
+  return outcome;
 }
 
 /** Stopped, it would be gone, and its files with it: nothing could be started again. */

@@ -11,9 +11,10 @@ import {
   removeCgroupParent,
   setLimits,
 } from '../../daemon/cgroups.ts';
-import { copyInit, initCopyOf, isFresh } from '../../daemon/dockerinit.ts';
+import { freshInit, sealInit } from '../../daemon/dockerinit.ts';
 import { DEFAULT_PATH } from '../../daemon/environment.ts';
 import { underLock } from '../../daemon/lock.ts';
+import { NO_RESOURCES } from '../../daemon/resources.ts';
 import type { Place } from '../../daemon/place.ts';
 import type { FrontEnd, ShellRequest } from '../../engine/frontend.ts';
 import { TsDockError } from '../../engine/failure.ts';
@@ -77,7 +78,7 @@ function start(place: Place, request: ShellRequest, tty: boolean): Started {
     return makeGroup(sys, group.parent, group.name);
   });
   // The same devices as a container: with none denied, its root could make a node of the host's disk.
-  setLimits(sys, paths, NO_LIMITS);
+  setLimits(sys, paths, NO_RESOURCES);
   const [socket, theirs] = sys.socketpair();
   const opened = [theirs];
   const keep = (fd: number): number => {
@@ -116,30 +117,9 @@ async function end(place: Place, { parent, name }: ShellRequest['group']): Promi
   underLock(sys, place, () => removeCgroupParent(sys, parent));
 }
 
-const NO_LIMITS = {
-  memory: 0,
-  memorySwap: 0,
-  cpuShares: 0,
-  nanoCpus: 0,
-  cpuset: '',
-  pids: 0,
-  readIops: [],
-  writeIops: [],
-} as const;
-
 function dockerinit(place: Place): number {
   sys.ensureDir(place.root, 0o700);
-  const init = initCopyOf(sys, place);
-  if (!isFresh(sys, init))
-    underLock(sys, place, () => {
-      if (!isFresh(sys, init)) copyInit(sys, place, init);
-    });
-  const file = sys.openat2(AT_FDCWD, init.copy, O.RDONLY | O.CLOEXEC | O.NOFOLLOW, 0, 0);
-  try {
-    return sys.sealedCopy(file, 'dockerinit');
-  } finally {
-    sys.close(file);
-  }
+  return sealInit(sys, freshInit(sys, place).path);
 }
 
 /** Before the pivot the root is the host's, and so is the shell. */

@@ -1,5 +1,4 @@
-import { copyInit, initCopyOf, isFresh } from '../../daemon/dockerinit.ts';
-import { underLock } from '../../daemon/lock.ts';
+import { freshInit } from '../../daemon/dockerinit.ts';
 import { step } from '../../engine/step.ts';
 
 export const dockerinit = step({
@@ -15,14 +14,8 @@ export const dockerinit = step({
   gives: ['dockerinit'],
   observe: ['store'],
   run(_, { sys, place, note }) {
-    const init = initCopyOf(sys, place);
-    if (isFresh(sys, init)) {
-      note('The copy was there already, and is that of today’s build.');
-      return { dockerinit: init.copy };
-    }
-    underLock(sys, place, () => {
-      if (!isFresh(sys, init)) copyInit(sys, place, init);
-    });
-    return { dockerinit: init.copy };
+    const { path, made } = freshInit(sys, place);
+    if (!made) note('The copy was there already, and is that of today’s build.');
+    return { dockerinit: path };
   },
 });

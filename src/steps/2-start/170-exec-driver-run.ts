@@ -1,5 +1,5 @@
+import { sealInit } from '../../daemon/dockerinit.ts';
 import { step } from '../../engine/step.ts';
-import { AT_FDCWD, O } from '../../kernel/flags.ts';
 
 export const execDriverRun = step({
   id: 'start.exec-driver-run',
@@ -10,13 +10,5 @@ export const execDriverRun = step({
   needs: ['command', 'bundle', 'dockerinit'],
   gives: ['sealedInit'],
   observe: [],
-  run({ dockerinit }, { sys }) {
-    const file = sys.openat2(AT_FDCWD, dockerinit, O.RDONLY | O.CLOEXEC | O.NOFOLLOW, 0, 0);
-    try {
-      // A copy in memory that nobody can write: through /proc/self/exe the container reaches this, and never the file.
-      return { sealedInit: sys.sealedCopy(file, 'dockerinit') };
-    } finally {
-      sys.close(file);
-    }
-  },
+  run: ({ dockerinit }, { sys }) => ({ sealedInit: sealInit(sys, dockerinit) }),
 });

@@ -1,5 +1,4 @@
-import { copyInit, initCopyOf, isFresh } from '../../daemon/dockerinit.ts';
-import { underLock } from '../../daemon/lock.ts';
+import { freshInit, sealInit as sealCopy } from '../../daemon/dockerinit.ts';
 import { step } from '../../engine/step.ts';
 import { AT_FDCWD, O } from '../../kernel/flags.ts';
 import type { Stdio } from '../../flows/values.ts';
@@ -15,18 +14,7 @@ export const sealInit = step({
   gives: ['sealedInit', 'syncPipe', 'stdio'],
   observe: [],
   run({ execRequest }, { sys, place, run }) {
-    const init = initCopyOf(sys, place);
-    if (!isFresh(sys, init))
-      underLock(sys, place, () => {
-        if (!isFresh(sys, init)) copyInit(sys, place, init);
-      });
-    const file = sys.openat2(AT_FDCWD, init.copy, O.RDONLY | O.CLOEXEC | O.NOFOLLOW, 0, 0);
-    let sealedInit: number;
-    try {
-      sealedInit = sys.sealedCopy(file, 'dockerinit');
-    } finally {
-      sys.close(file);
-    }
+    const sealedInit = sealCopy(sys, freshInit(sys, place).path);
     const [parent, child] = sys.socketpair();
     const silent = execRequest.detach || execRequest.tty;
     const stdio = streams(sys, silent, run.stdin === 'terminal');
