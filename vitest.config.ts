@@ -12,8 +12,6 @@ const shared = {
   globals: false,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  // Many tests watch other processes at their own pace. A machine that others use too may be late once; a fault is there twice.
-  retry: process.env['CI'] === undefined ? 0 : 1,
 } as const;
 
 export default defineConfig({

@@ -39,7 +39,59 @@ import { waitCommand } from './commands/wait.ts';
 import { groupOf, helpFor, OTHER_GROUP } from './help.ts';
 import { VERSION } from './version.ts';
 
-function program(cli: Cli): Command {
+type Commands = Readonly<Record<string, (cli: Cli) => Command>>;
+
+/** Every command, in the order of the help. */
+const COMMANDS: Commands = {
+  run: runCommand,
+  create: createCommand,
+  start: startCommand,
+  attach: attachCommand,
+  logs: logsCommand,
+  stop: stopCommand,
+  restart: restartCommand,
+  kill: killCommand,
+  wait: waitCommand,
+  pause: pauseCommand,
+  unpause: unpauseCommand,
+  rename: renameCommand,
+  update: updateCommand,
+  exec: execCommand,
+  top: topCommand,
+  ps: psCommand,
+  stats: statsCommand,
+  events: eventsCommand,
+  inspect: inspectCommand,
+  rm: rmCommand,
+  images: imagesCommand,
+  steps: stepsCommand,
+  explain: explainCommand,
+  trace: traceCommand,
+  replay: replayCommand,
+  recover: recoverCommand,
+  host: hostCommand,
+  doctor: doctorCommand,
+  uninstall: uninstallCommand,
+  version: versionCommand,
+};
+
+/** Not for people: a monitor becomes it. */
+const HIDDEN: Commands = { supervise: superviseCommand };
+
+/**
+ * Those that a line may need. To make them all takes longer than a container takes to start, so where the line names one,
+ * it alone is made; whatever else stands there (help, a misspelt name) needs them all.
+ */
+function needed(words: readonly string[]): Commands {
+  let at = 0;
+  while (words[at]?.startsWith('--root') === true) at += words[at] === '--root' ? 2 : 1;
+  const name = words[at] ?? '';
+  const all: Commands = { ...COMMANDS, ...HIDDEN };
+  const asked = Object.hasOwn(all, name) ? all[name] : undefined;
+  return asked === undefined ? all : { [name]: asked };
+}
+
+function program(cli: Cli, words: readonly string[]): Command {
   const ts = new Command('ts-dock')
     .description('A debugger for docker run: every stage can be stopped at, looked at, explained, undone.')
     .version(VERSION, '--version', 'show the version')
@@ -58,44 +110,11 @@ function program(cli: Cli): Command {
     })
     .exitOverride();
   addRootFlag(ts);
-  const commands = [
-    runCommand,
-    createCommand,
-    startCommand,
-    attachCommand,
-    logsCommand,
-    stopCommand,
-    restartCommand,
-    killCommand,
-    waitCommand,
-    pauseCommand,
-    unpauseCommand,
-    renameCommand,
-    updateCommand,
-    execCommand,
-    topCommand,
-    psCommand,
-    statsCommand,
-    eventsCommand,
-    inspectCommand,
-    rmCommand,
-    imagesCommand,
-    stepsCommand,
-    explainCommand,
-    traceCommand,
-    replayCommand,
-    recoverCommand,
-    hostCommand,
-    doctorCommand,
-    uninstallCommand,
-    versionCommand,
-  ];
-  for (const make of commands) {
+  for (const [name, make] of Object.entries(needed(words))) {
     const command = make(cli).exitOverride().copyInheritedSettings(ts);
-    command.addHelpText('after', () => helpFor(command.name()));
-    ts.addCommand(command.helpGroup(groupOf(command.name())));
+    command.addHelpText('after', () => helpFor(name));
+    ts.addCommand(command.helpGroup(groupOf(name)), { hidden: Object.hasOwn(HIDDEN, name) });
   }
-  ts.addCommand(superviseCommand(cli).exitOverride(), { hidden: true });
   ts.addHelpText('after', () => helpFor(''));
   // --root stands before the command, so that it is known before any command reads it.
   ts.hook('preAction', () => {
@@ -107,7 +126,7 @@ function program(cli: Cli): Command {
 async function main(): Promise<number> {
   const cli = new Cli();
   try {
-    await program(cli).parseAsync(process.argv);
+    await program(cli, process.argv.slice(2)).parseAsync(process.argv);
     return cli.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
