@@ -24,16 +24,20 @@ export function patienceOf({ time }: PatienceOption): number {
   return time === undefined ? PATIENCE : value.wholeNumber('--time', time, -1, 2_000_000);
 }
 
-/** The names of those that succeeded are printed; one that fails does not keep the next from its turn. */
+/**
+ * The names of those that succeeded are printed; one that fails does not keep the next from its turn.
+ *
+ * @param act - undefined: it failed, and has said so
+ */
 export async function inTurn(
   cli: Cli,
   wanted: readonly string[],
-  act: (name: string) => Promise<Outcome>,
+  act: (name: string) => Promise<Outcome | undefined>,
   succeeded: (outcome: Outcome) => boolean,
 ): Promise<void> {
   let failed = false;
   for (const name of wanted) {
-    const outcome = await attempt(cli, () => act(name));
+    const outcome = await act(name);
     if (outcome !== undefined && succeeded(outcome)) cli.print(name);
     else if (outcome !== undefined && wantsToLeave(outcome)) {
       cli.exitCode = outcome.exitCode;
@@ -47,15 +51,4 @@ export async function inTurn(
 function wantsToLeave({ error }: Outcome): boolean {
   const cause = rootCause(error);
   return error === undefined || (cause instanceof TsDockError && cause.reason === 'interrupted');
-}
-
-/** What is refused before anything is walked is told here; a walk tells of its own failures. */
-async function attempt(cli: Cli, act: () => Promise<Outcome>): Promise<Outcome | undefined> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof TsDockError)) throw error;
-    cli.showError(error);
-    return undefined;
-  }
 }

@@ -38,9 +38,14 @@ async function restart(
   name: string,
   how: Pick<Walk, 'watching' | 'tracing'>,
   patience: number,
-): Promise<Outcome> {
+): Promise<Outcome | undefined> {
   await cli.recoverFirst();
-  refuseThoseThatGo(cli, name);
+  try {
+    refuseThoseThatGo(cli, name);
+  } catch (error) {
+    cli.showError(error);
+    return undefined;
+  }
   const outcome = await walk(cli, {
     ...how,
     command: 'restart',
