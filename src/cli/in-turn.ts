@@ -38,8 +38,10 @@ export async function inTurn(
   let failed = false;
   for (const name of wanted) {
     const outcome = await act(name);
-    if (outcome !== undefined && succeeded(outcome)) cli.print(name);
-    else if (outcome !== undefined && wantsToLeave(outcome)) {
+    // What its steps have given is no success yet: the last may have failed after it acted.
+    if (outcome === undefined) failed = true;
+    else if (outcome.error === undefined && succeeded(outcome)) cli.print(name);
+    else if (wantsToLeave(outcome)) {
       cli.exitCode = outcome.exitCode;
       return;
     } else failed = true;
