@@ -18,6 +18,10 @@ export interface Place {
   readonly leases: string;
   /** The private copy of dockerinit. */
   readonly init: string;
+  /** A folder per run for what is being unpacked; that run's compensation removes it. */
+  readonly work: string;
+  /** Blobs of registries, whole and verified or begun, kept so that a pull that was cut short need not fetch them again. */
+  readonly downloads: string;
   /** Held while something shared changes: names, the host's network. */
   readonly lock: string;
   readonly bridge: string;
@@ -50,6 +54,8 @@ export function placeOf(root: string): Place {
     journal: join(root, 'journal'),
     leases: join(root, 'network', 'leases'),
     init: join(root, 'init'),
+    work: join(root, 'work'),
+    downloads: join(root, 'downloads'),
     lock: join(root, 'lock'),
     bridge: own ? 'tsdock0' : `tsd-${hash}`,
     chain: own ? 'TSDOCK' : `TSD-${hash}`,

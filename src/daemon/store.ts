@@ -61,7 +61,8 @@ function makeParents(sys: Kernel, folder: string): void {
 
 /** What may lie in a root that another process is making at this moment, or was killed in making. */
 const OURS = [
-  ...['containers', 'graph', 'overlay', 'volumes', 'execdriver', 'journal', 'tmp', 'network', 'init'],
+  ...['containers', 'graph', 'overlay', 'volumes', 'execdriver', 'journal', 'tmp', 'work'],
+  ...['downloads', 'network', 'init'],
   ...['lock', 'linkgraph.db', 'repositories-overlay', 'format', 'format.tmp'],
   ...['events.jsonl', 'events.jsonl.1'],
 ];

@@ -36,7 +36,12 @@ export type Reason =
   | 'newer-format' // the root was written by a newer ts-dock
   | 'no-such-step'
   | 'no-such-run'
-  | 'bad-recording'; // not a recording, of another format, or edited
+  | 'bad-recording' // not a recording, of another format, or edited
+  | 'bad-archive' // an archive that is damaged, not what it must be, or over a budget
+  | 'breakout' // an archive, or a path in a container, that leads out of its folder
+  | 'image-in-use'
+  | 'registry' // a registry refused, answered wrongly, or not at all
+  | 'unauthorized'; // a registry wants other credentials
 
 /**
  * One table of exit codes: Docker's. A command line that is wrong is 125 too, as with `docker run`. `cut`: a recording was

@@ -7,7 +7,10 @@ import type { ObserverName } from '../observe/names.ts';
 import type { Compensation } from './compensation.ts';
 import type { Aside } from './journal.ts';
 
-export const STAGES = ['host', 'create', 'start', 'launch', 'init', 'exit', 'exec', 'stop'] as const;
+export const STAGES = [
+  ...(['host', 'create', 'start', 'launch', 'init', 'exit', 'exec', 'stop'] as const),
+  ...(['pull', 'load', 'commit', 'cp'] as const),
+] as const;
 export type Stage = (typeof STAGES)[number];
 export type StepId = `${Stage}.${string}`;
 
