@@ -45,7 +45,7 @@ export interface SplitSink {
 }
 
 export interface Unpacked {
-  /** Bytes in regular files, a hard link counted once. */
+  /** Bytes in regular files, a hard link counted once. What was in a directory that a later member replaced is counted, too. */
   readonly size: number;
   readonly entries: number;
 }
