@@ -40,14 +40,20 @@ export function unpackInto(
   what: readonly (Member | Buffer)[] | Buffer | AsyncIterable<Uint8Array>,
   { budgets, ...options }: Options = {},
 ): Promise<Unpacked> {
-  const tar = Buffer.isBuffer(what) ? pieces(what) : Array.isArray(what) ? pieces(tarOf(...what)) : what;
   return withFolder(path, (fd) =>
-    unpack(sys, fd, tar as AsyncIterable<Uint8Array>, {
+    unpack(sys, fd, streamOf(what), {
       manner: 'layer',
       ...options,
       budgets: { ...DEFAULT_BUDGETS, ...budgets },
     }),
   );
+}
+
+function streamOf(
+  what: readonly (Member | Buffer)[] | Buffer | AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  if (Buffer.isBuffer(what)) return pieces(what);
+  return Symbol.asyncIterator in what ? what : pieces(tarOf(...what));
 }
 
 export function packed(path: string, options: Partial<PackOptions> = {}): Promise<Buffer> {
@@ -85,18 +91,18 @@ const KINDS: readonly (readonly [string, (stats: BigIntStats) => boolean])[] = [
 export function nodeAt(path: string): Node {
   const stats = lstatSync(path, { bigint: true });
   const kind = KINDS.find(([, is]) => is(stats))?.[0] ?? 'unknown';
-  const content = {
+  const contents: Readonly<Record<string, () => string>> = {
     file: () => createHash('sha256').update(readFileSync(path)).digest('hex'),
     symlink: () => readlinkSync(path),
     character: () => device(stats.rdev),
     block: () => device(stats.rdev),
-  }[kind]?.();
+  };
   return {
     kind,
     mode: (stats.mode & 0o7777n).toString(8),
     owner: `${stats.uid.toString()}:${stats.gid.toString()}`,
     mtime: stats.mtimeNs,
-    content: content ?? '',
+    content: contents[kind]?.() ?? '',
     xattrs: xattrsAt(path),
     ino: stats.ino,
     nlink: stats.nlink,
@@ -128,13 +134,15 @@ export function treeOf(path: string): Map<string, Node> {
   return new Map(names.map((name) => [name, nodeAt(join(path, name))]));
 }
 
-/** The same in lines, without inodes: two folders with the same lines are the same tree. Times of directories optional. */
+/** The same in lines, without inodes: two folders with the same lines are the same tree. */
 export function lines(path: string): string[] {
   const first = new Map<bigint, string>();
   return [...treeOf(path)].map(([name, node]) => {
     const known = node.kind === 'directory' ? undefined : first.get(node.ino);
     if (known === undefined) first.set(node.ino, name);
-    const { kind, mode, owner, mtime, content, xattrs } = node;
+    const { kind, mode, owner, content, xattrs } = node;
+    // Nobody ever sees a whiteout's time.
+    const mtime = kind === 'character' && content === '0:0' ? 0n : node.mtime;
     return [name, kind, mode, owner, mtime, content, JSON.stringify(xattrs), known ?? ''].join(' | ');
   });
 }
