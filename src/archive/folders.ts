@@ -43,6 +43,8 @@ export class Folders {
   private readonly open = new Map<string, Folder>();
   /** Inodes of the directories that the archive gave a time. */
   private readonly timed = new Set<number>();
+  /** Some directory became opaque. */
+  private opaques = false;
   private readonly held = new Set<Folder>();
   /** Descriptors of removed directories that may still be held. */
   private readonly gone: number[] = [];
@@ -164,6 +166,7 @@ export class Folders {
   }
 
   setOpaque(folder: Folder): void {
+    this.opaques = true;
     this.sys.fsetxattr(folder.fd, OPAQUE, YES);
   }
 
@@ -217,6 +220,7 @@ export class Folders {
    * names of such whiteouts with nothing behind. Once for the whole tree, as marks come in any order and number.
    */
   dropNeedlessWhiteouts(): void {
+    if (!this.opaques) return;
     const waiting = [{ path: '', opaque: false }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const { path } = next;

@@ -100,9 +100,7 @@ class Unpacking implements TarHandler {
   private readonly folders: Folders;
   private entry: TarEntry | undefined;
   private writing: Writing | undefined;
-  /** The archive made such marks. */
   private whiteouts = false;
-  private opaques = false;
   private size = 0;
   private written = 0;
   private entries = 0;
@@ -123,7 +121,7 @@ class Unpacking implements TarHandler {
   }
 
   end(): Unpacked {
-    if (this.whiteouts && this.opaques) this.folders.dropNeedlessWhiteouts();
+    if (this.whiteouts) this.folders.dropNeedlessWhiteouts();
     this.folders.end();
     return { size: this.size, entries: this.entries };
   }
@@ -253,7 +251,7 @@ class Unpacking implements TarHandler {
     const folder = parts.slice(0, -1);
     const at = this.folders.reach(folder);
     if (mark.is === 'whiteout') this.whiteOut(at, mark.of, [...folder, mark.of]);
-    else this.setOpaque(at);
+    else this.folders.setOpaque(at);
     return true;
   }
 
@@ -267,7 +265,8 @@ class Unpacking implements TarHandler {
       if (!refusedWith(error, 'EEXIST')) throw error;
       // This layer has such a name itself, which hides the others' already; a directory does so when it is opaque.
       const stat = this.sys.fstatatIfThere(at.fd, name);
-      if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR) this.setOpaque(this.folders.reach(parts));
+      if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR)
+        this.folders.setOpaque(this.folders.reach(parts));
     }
   }
 
@@ -278,11 +277,6 @@ class Unpacking implements TarHandler {
     const fd = lower(path);
     if (fd !== undefined) this.sys.close(fd);
     return fd === undefined;
-  }
-
-  private setOpaque(folder: Folder): void {
-    this.folders.setOpaque(folder);
-    this.opaques = true;
   }
 
   // --- kinds --------------------------------------------------------------------------------------------------------
@@ -321,7 +315,7 @@ class Unpacking implements TarHandler {
       if (there !== undefined) this.remove(spot, there);
       folder = this.folders.makeIn(spot.at, spot.name, spot.path) ?? this.folders.reach(parts);
       // Whatever this layer had of the name hides what the layers below have of it, for good.
-      if (there !== undefined && this.options.manner === 'layer') this.setOpaque(folder);
+      if (there !== undefined && this.options.manner === 'layer') this.folders.setOpaque(folder);
     } else folder = this.folders.reach(parts);
     this.adorn(folder.fd, entry);
     this.folders.setTime(folder, entry.mtime);
