@@ -1,4 +1,4 @@
-/** What the reader makes of GNU tar's archives, beside what GNU tar itself says; and each of them rebuilt from its split. */
+/** What the reader makes of GNU tar's and bsdtar's archives, beside what GNU tar says; and each rebuilt from its split. */
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
@@ -165,7 +165,7 @@ async function rebuilt(bytes: Buffer, step: number): Promise<Buffer> {
   }
 }
 
-const FORMATS = {
+const FORMATS: Readonly<Record<string, readonly string[]>> = {
   v7: ['--format=v7'],
   oldgnu: ['--format=oldgnu'],
   gnu: ['--format=gnu'],
@@ -175,17 +175,24 @@ const FORMATS = {
   'posix sparse 0.0': ['--format=posix', '--sparse', '--sparse-version=0.0'],
   'posix sparse 0.1': ['--format=posix', '--sparse', '--sparse-version=0.1'],
   'posix sparse 1.0': ['--format=posix', '--sparse', '--sparse-version=1.0'],
+  'bsdtar, pax': ['--format=pax'],
+  'bsdtar, gnutar': ['--format=gnutar'],
+  'bsdtar, ustar': ['--format=ustar'],
 };
 
-describe.each(Object.entries(FORMATS))('GNU tar, %s', (title, options) => {
+describe.each(Object.entries(FORMATS))('%s', (title, options) => {
   const archive = join(top, `${title}.tar`);
   const names = ['plain', 'empty', 'block', 'large', 'zhard', 'soft', 'sparse', 'hole', 'grüße'];
   let bytes: Buffer;
   beforeAll(() => {
     if (title === 'gnu') addLongNames();
-    const short = title === 'v7' || title === 'oldgnu' || title === 'ustar';
+    const short = /v7|oldgnu|ustar/.test(title);
     const more = title === 'v7' ? [] : ['fifo', 'null', 'loop'];
-    tar('-cf', archive, ...options, ...(short ? [...names, ...more] : ['.']));
+    const program = title.startsWith('bsdtar') ? 'bsdtar' : 'tar';
+    execFileSync(program, ['-cf', archive, ...options, ...(short ? [...names, ...more] : ['.'])], {
+      cwd: tree,
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
     bytes = readFileSync(archive);
   });
 
