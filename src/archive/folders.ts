@@ -94,19 +94,29 @@ export class Folders {
   }
 
   private walk(parts: readonly string[], make: boolean): Folder | undefined {
-    const path = parts.join('/');
-    if (path === '') return this.root;
-    const known = this.known(path) ?? this.openPath(this.root, path, path);
-    if (known !== undefined) return known;
-    // One by one, to find out which is missing or in the way.
-    let at = this.root;
-    for (const [n, part] of parts.entries()) {
-      const here = parts.slice(0, n + 1).join('/');
-      const next = this.known(here) ?? this.step(at, part, here, make);
+    const whole = this.prefix(parts, parts.length);
+    if (whole !== undefined) return whole;
+    let [there, missing, at] = [0, parts.length, this.root];
+    // Mostly it is the last one alone; else halves, as a hostile name has a thousand.
+    for (let n = missing - 1; missing - there > 1; n = (there + missing) >> 1) {
+      const found = this.prefix(parts, n);
+      if (found === undefined) missing = n;
+      else [there, at] = [n, found];
+    }
+    // From there on one by one: is it missing, or is something in the way?
+    for (let n = there; n < parts.length; n += 1) {
+      const next = this.step(at, parts[n] ?? '', parts.slice(0, n + 1).join('/'), make);
       if (next === undefined) return undefined;
       at = next;
     }
     return at;
+  }
+
+  /** The directory of the first `count` components, where it is there and nothing is in the way. */
+  private prefix(parts: readonly string[], count: number): Folder | undefined {
+    if (count === 0) return this.root;
+    const path = (count === parts.length ? parts : parts.slice(0, count)).join('/');
+    return this.known(path) ?? this.openPath(this.root, path, path);
   }
 
   private known(path: string): Folder | undefined {
