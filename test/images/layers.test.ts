@@ -180,7 +180,7 @@ describe.skipIf(skipUnlessRoot())('a layer', () => {
 describe.skipIf(skipUnlessRoot())('a hard link to a file of the layers below', () => {
   const join2 = async (...lower: readonly Buffer[]): Promise<{ place: Place; path: string }> => {
     const place = freshPlace();
-    const layers = [];
+    const layers: Layer[] = [];
     for (const tar of lower) layers.push(await addLayer(place, tar, layers));
     const tar = tarOf(hardlink('new', 'd/old'));
     const { chainId } = await addLayer(place, tar, layers);
