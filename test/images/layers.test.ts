@@ -14,7 +14,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_BUDGETS } from '../../src/archive/budgets.ts';
 import { chainIds } from '../../src/daemon/image-config.ts';
-import { diffIdOf, findLayer, hasLayer, makeLayer, type LayerRequest } from '../../src/daemon/layer-store.ts';
+import {
+  diffIdOf,
+  findLayer,
+  hasLayer,
+  makeLayer,
+  type Layer,
+  type LayerRequest,
+} from '../../src/daemon/layer-store.ts';
 import { diffOf, layerFolder, layerOf } from '../../src/daemon/layers.ts';
 import type { Place } from '../../src/daemon/place.ts';
 import { directory, file, hardlink, pieces, symlink, tarOf } from '../archive/rig-tar.ts';
