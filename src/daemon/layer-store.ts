@@ -15,6 +15,7 @@ import { sha256 } from '../kernel/hash.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import { chainIds } from './image-config.ts';
+import { badImage } from './images.ts';
 import { adoptLayer, diffOf, layerFolder, layerOf } from './layers.ts';
 import { LowerFiles } from './lower-files.ts';
 import type { Place } from './place.ts';
@@ -124,7 +125,7 @@ async function unpackInto(
       below.map((layer) => folderOf(sys, place, layer)),
     );
     const lower = (path: string): number | undefined => lowerFiles.open(path);
-    const options = { budgets, manner: 'layer', split, lower } as const;
+    const options = { budgets, manner: 'layer', split, lower, what } as const;
     const { size } = await unpack(sys, folder, tar, options);
     await split.end();
     const diffId = `sha256:${hash.digest('hex')}`;
@@ -168,6 +169,7 @@ export async function* layerTar(sys: Kernel, place: Place, layer: string): Async
 
 /** A chain id may be that of a layer that lies elsewhere. */
 function folderOf(sys: Kernel, place: Place, layer: string): string {
+  if (!isId(layer)) throw badImage(layer, 'a layer’s name has 64 hexadecimal digits');
   return sys.exists(diffOf(place, layer)) ? layer : layerOf(sys, place, layer);
 }
 
