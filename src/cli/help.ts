@@ -226,8 +226,8 @@ image by itself.`,
     },
     rmi: {
       text: `A name is taken away; with its last name the image goes, and each layer with the last image that has
-it. An image that a container was made from stays, and by its id one with several names, unless
--f is given.`,
+it. An image that a container was made from is refused, and, unless -f is given, by its id one that has
+several names. While a pull or the like is at work, the names go and the image stays for a later rmi.`,
       examples: [
         ['ts-dock rmi me/base:1.0', 'take the name away, and the image if it was the last'],
         ['ts-dock rmi -f 4f2a', 'an image with all its names'],
