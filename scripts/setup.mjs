@@ -56,6 +56,7 @@ const runs = [
 ];
 const tests = [
   { package: 'strace', why: 'checks the calls that the cards show', there: program('strace') },
+  { package: 'libarchive-tools', why: 'has bsdtar, whose archives are read', there: program('bsdtar') },
   { package: 'tmux', why: 'gives the stepper a terminal', there: program('tmux') },
   { package: 'busybox-static', why: 'fills the base image', there: program('busybox') },
   { package: 'clang-format', why: 'checks the format of the native part', there: program('clang-format') },

@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   type BigIntStats,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +23,16 @@ export const sys = new Kernel();
 /** A temporary folder, removed by `done`. */
 export function scratch(name: string): { readonly path: string; done(): void } {
   const path = mkdtempSync(join(tmpdir(), `${name}-`));
-  return { path, done: () => rmSync(path, { recursive: true, force: true }) };
+  const done = (): void => {
+    // Node's own removal has no stack for what is a thousand folders deep.
+    const parent = openSync(dirname(path), 'r');
+    try {
+      sys.removeTree(parent, basename(path));
+    } finally {
+      closeSync(parent);
+    }
+  };
+  return { path, done };
 }
 
 export function withFolder<T>(path: string, act: (fd: number) => Promise<T>): Promise<T> {
@@ -130,8 +138,20 @@ function xattrsAt(path: string): Record<string, string> {
 
 /** All that lies in a folder, by relative name. */
 export function treeOf(path: string): Map<string, Node> {
-  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
-  return new Map(names.map((name) => [name, nodeAt(join(path, name))]));
+  return new Map(namesIn(path).map((name) => [name, nodeAt(join(path, name))]));
+}
+
+/** Relative names of all that lies in a folder, in order. Node's own recursive listing follows links. */
+export function namesIn(path: string): string[] {
+  const names: string[] = [];
+  for (const waiting = ['']; waiting.length > 0;) {
+    const folder = waiting.pop() ?? '';
+    for (const entry of readdirSync(join(path, folder), { withFileTypes: true })) {
+      names.push(join(folder, entry.name));
+      if (entry.isDirectory()) waiting.push(join(folder, entry.name));
+    }
+  }
+  return names.sort();
 }
 
 /** The same in lines, without inodes: two folders with the same lines are the same tree. */
