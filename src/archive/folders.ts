@@ -212,6 +212,36 @@ export class Folders {
     }
   }
 
+  /**
+   * Removes the whiteouts beneath directories that are opaque: these are no merged ones for overlayfs, which would show the
+   * names of such whiteouts with nothing behind. Once for the whole tree, as marks come in any order and number.
+   */
+  dropNeedlessWhiteouts(): void {
+    const waiting = [{ path: '', opaque: false }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { path } = next;
+      const folder = this.find(path === '' ? [] : path.split('/'));
+      if (folder === undefined) continue;
+      const isOpaque = path !== '' && this.sys.fgetxattr(folder.fd, OPAQUE) !== undefined;
+      const opaque = next.opaque || isOpaque;
+      const { mtime } = this.sys.fstat(folder.fd);
+      let dropped = false;
+      for (const name of this.sys.readdir(folder.fd)) {
+        const stat = this.sys.fstatatIfThere(folder.fd, name);
+        if (stat === undefined) continue;
+        if ((stat.mode & S.IFMT) === S.IFDIR)
+          waiting.push({ path: path === '' ? name : `${path}/${name}`, opaque });
+        else if (opaque && isWhiteout(stat)) {
+          this.sys.unlinkat(folder.fd, name);
+          dropped = true;
+        }
+      }
+      if (dropped && folder.time === undefined) this.sys.futimens(folder.fd, mtime);
+      else if (dropped) folder.touched = true;
+      this.release();
+    }
+  }
+
   /** Gives each directory its time, the top too. */
   end(): void {
     this.release();

@@ -100,6 +100,9 @@ class Unpacking implements TarHandler {
   private readonly folders: Folders;
   private entry: TarEntry | undefined;
   private writing: Writing | undefined;
+  /** The archive made such marks. */
+  private whiteouts = false;
+  private opaques = false;
   private size = 0;
   private written = 0;
   private entries = 0;
@@ -120,6 +123,7 @@ class Unpacking implements TarHandler {
   }
 
   end(): Unpacked {
+    if (this.whiteouts && this.opaques) this.folders.dropNeedlessWhiteouts();
     this.folders.end();
     return { size: this.size, entries: this.entries };
   }
@@ -249,11 +253,13 @@ class Unpacking implements TarHandler {
     const folder = parts.slice(0, -1);
     const at = this.folders.reach(folder);
     if (mark.is === 'whiteout') this.whiteOut(at, mark.of, [...folder, mark.of]);
-    else this.folders.setOpaque(at);
+    else this.setOpaque(at);
     return true;
   }
 
   private whiteOut(at: Folder, name: string, parts: readonly string[]): void {
+    if (this.hidesNothing(parts.join('/'))) return;
+    this.whiteouts = true;
     try {
       this.sys.mknodat(at.fd, name, S.IFCHR, 0, 0);
       at.touched = true;
@@ -261,9 +267,22 @@ class Unpacking implements TarHandler {
       if (!refusedWith(error, 'EEXIST')) throw error;
       // This layer has such a name itself, which hides the others' already; a directory does so when it is opaque.
       const stat = this.sys.fstatatIfThere(at.fd, name);
-      if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR)
-        this.folders.setOpaque(this.folders.reach(parts));
+      if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR) this.setOpaque(this.folders.reach(parts));
     }
+  }
+
+  /** Where no layer below has the folder, overlayfs would show a whiteout's name in it, with nothing behind. */
+  private hidesNothing(path: string): boolean {
+    const { lower } = this.options;
+    if (lower === undefined) return false;
+    const fd = lower(path);
+    if (fd !== undefined) this.sys.close(fd);
+    return fd === undefined;
+  }
+
+  private setOpaque(folder: Folder): void {
+    this.folders.setOpaque(folder);
+    this.opaques = true;
   }
 
   // --- kinds --------------------------------------------------------------------------------------------------------
@@ -302,7 +321,7 @@ class Unpacking implements TarHandler {
       if (there !== undefined) this.remove(spot, there);
       folder = this.folders.makeIn(spot.at, spot.name, spot.path) ?? this.folders.reach(parts);
       // Whatever this layer had of the name hides what the layers below have of it, for good.
-      if (there !== undefined && this.options.manner === 'layer') this.folders.setOpaque(folder);
+      if (there !== undefined && this.options.manner === 'layer') this.setOpaque(folder);
     } else folder = this.folders.reach(parts);
     this.adorn(folder.fd, entry);
     this.folders.setTime(folder, entry.mtime);
