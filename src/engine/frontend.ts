@@ -79,7 +79,7 @@ export type EngineEvent =
   | { readonly event: 'warning'; readonly text: string }
   | {
       readonly event: 'undo-begin';
-      readonly why: 'failure' | 'exit' | 'quit' | 'recover' | 'rm';
+      readonly why: 'failure' | 'exit' | 'over' | 'quit' | 'recover' | 'rm';
       readonly count: number;
     }
   | { readonly event: 'undone'; readonly undone: Undone }
