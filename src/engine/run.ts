@@ -287,6 +287,9 @@ export class Run implements Questioned {
         this.emit({ event: 'warning', text });
       },
       note: (text) => notes.push(text),
+      progress: (bars) => {
+        this.emit({ event: 'progress', bars });
+      },
       handOver: (kind) => {
         this.release(kind);
       },

@@ -22,7 +22,6 @@ import { EMPTY_HOST_CONFIG, type Container } from '../../src/daemon/model.ts';
 import { placeOf, type Place } from '../../src/daemon/place.ts';
 import { prepareRoot } from '../../src/daemon/store.ts';
 import { readTags, setTag } from '../../src/daemon/tags.ts';
-import type { Compensation } from '../../src/engine/compensation.ts';
 import { parseFailpoint } from '../../src/engine/failpoints.ts';
 import type { FrontEnd, FrontEndCommand } from '../../src/engine/frontend.ts';
 import { drawRunId, Journal, openRuns, readStory } from '../../src/engine/journal.ts';
