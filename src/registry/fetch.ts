@@ -10,7 +10,7 @@ import {
   type ImageIndex,
   type ImageManifest,
 } from './manifest.ts';
-import { DIGEST, shownName } from './name.ts';
+import { isDigest } from '../daemon/reference.ts';
 import type { Platform } from './platform.ts';
 import { readAll, unanswered } from './refusals.ts';
 import type { Registry } from './registry.ts';
@@ -35,15 +35,8 @@ export async function fetchManifest(
   signal: AbortSignal | undefined,
 ): Promise<Fetched> {
   const { name } = registry;
-  const shown = shownName(name);
-  const first = await document(
-    registry,
-    shown,
-    name.digest === '' ? name.tag : name.digest,
-    '',
-    undefined,
-    signal,
-  );
+  const shown = name.shown;
+  const first = await document(registry, shown, name.wanted, '', undefined, signal);
   let { found } = first;
   let { digest } = first;
   let platform: Platform | undefined;
@@ -86,11 +79,7 @@ async function document(
   );
   const digest = digestOf(bytes);
   const told = headers['docker-content-digest'];
-  const claimed = DIGEST.test(reference)
-    ? reference
-    : typeof told === 'string' && DIGEST.test(told)
-      ? told
-      : digest;
+  const claimed = isDigest(reference) ? reference : isDigest(told) ? told : digest;
   if (digest !== claimed) throw wrongDigest(what, claimed, digest);
   if (size !== undefined && bytes.length !== size) throw wrongSize(what, bytes.length, size);
   const header = headers['content-type'] ?? '';
@@ -111,7 +100,7 @@ export async function fetchConfig(
   { digest, size }: Descriptor,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const what = `fetch the configuration of ${shownName(registry.name)}`;
+  const what = `fetch the configuration of ${registry.name.shown}`;
   const most = registry.settings.budgets.json;
   if (size > most)
     throw new TsDockError('bad-image', `cannot ${what}: it has ${size} bytes, and may have ${most}`);

@@ -4,7 +4,7 @@
  */
 import { TsDockError } from '../engine/failure.ts';
 import { distance, platformText, type Platform } from './platform.ts';
-import { DIGEST } from './name.ts';
+import { isDigest } from '../daemon/reference.ts';
 
 export interface Descriptor {
   readonly mediaType: string;
@@ -168,8 +168,7 @@ export function choose(
 function descriptor(where: string, key: string, value: unknown): Descriptor {
   const { mediaType, digest, size } = fields(where, key, value);
   if (typeof mediaType !== 'string' || mediaType === '') throw bad(where, `${key} has no mediaType`);
-  if (typeof digest !== 'string' || !DIGEST.test(digest))
-    throw bad(where, `the digest of ${key} is not sha256: and 64 hexadecimal digits`);
+  if (!isDigest(digest)) throw bad(where, `the digest of ${key} is not sha256: and 64 hexadecimal digits`);
   if (!Number.isSafeInteger(size) || (size as number) < 0)
     throw bad(where, `the size of ${key} is no number of bytes`);
   return { mediaType, digest, size: size as number };

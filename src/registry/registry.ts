@@ -91,7 +91,7 @@ export class Registry {
 
   /** TLS, or in the clear where the user, or loopback, allows it and there is no TLS. Asks `/v2/`. */
   async find(signal?: AbortSignal): Promise<Found> {
-    const { host } = this.name;
+    const { server: host } = this.name;
     const secure = new URL(`https://${host}/`);
     const plain = mayBePlain(secure.hostname, explicitPort(host), this.settings.insecure);
     try {
@@ -166,7 +166,7 @@ export class Registry {
       if (known !== undefined && known.until > Date.now()) return `Bearer ${known.value}`;
       const ask = (request: Omit<HttpRequest, 'trust'>): Promise<HttpAnswer> =>
         this.#patiently(
-          `get a token for ${this.name.host}`,
+          `get a token for ${this.name.server}`,
           () =>
             this.#http.exchange({
               ...request,
