@@ -8,11 +8,17 @@ import { parseImageConfig } from '../daemon/image-config.ts';
 import { nameIn, parseReference, type Name } from '../daemon/reference.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { sha256 } from '../kernel/hash.ts';
-import { MOST_IMAGES, type ImageSet, type OfferedImage, type OfferedLayer, type ReadOptions } from './image-set.ts';
-import { badEntry, type At } from './json.ts';
+import { chosenFor } from './chosen.ts';
+import {
+  MOST_IMAGES,
+  type ImageSet,
+  type OfferedImage,
+  type OfferedLayer,
+  type ReadOptions,
+} from './image-set.ts';
+import { badEntry, textOf, type At } from './json.ts';
 import { documentIn, type Members } from './members.ts';
 import { verifiedStream } from './oci.ts';
-import { fits, OWN_PLATFORM, platformText, type Platform } from './platform.ts';
 
 const MOST_LAYERS = 1000;
 const MOST_NAMES = 1000;
@@ -29,28 +35,7 @@ export function readDockerArchive(members: Members, options: ReadOptions): Image
   if (all.length === 0) throw badArchive(members.file, 'its manifest.json names no image');
   const notes: string[] = [];
   const images = all.map((at) => imageAt(members, at, options));
-  const chosen = images.filter((image) => suits(image, options.platform, notes));
-  if (chosen.length > 0) return { form: 'docker', images: chosen, notes };
-  const offered = images.map(({ config }) => platformText(platformOf(config)));
-  throw new TsDockError(
-    'no-such-image',
-    `cannot read ${members.file}: there is no image for ${platformText(options.platform ?? OWN_PLATFORM)} in it`,
-    { means: `There are images for ${[...new Set(offered)].join(', ')}.` },
-  );
-}
-
-const platformOf = ({ os, architecture, variant = '' }: OfferedImage['config']): Platform => ({
-  os,
-  architecture,
-  variant,
-});
-
-function suits({ config }: OfferedImage, asked: Platform | undefined, notes: string[]): boolean {
-  const is = platformOf(config);
-  if (fits(is, asked ?? OWN_PLATFORM)) return true;
-  if (asked !== undefined) return false;
-  notes.push(`It was made for ${platformText(is)}, and this machine is ${platformText(OWN_PLATFORM)}.`);
-  return true;
+  return { form: 'docker', images: chosenFor(members.file, images, options.platform, notes), notes };
 }
 
 function imageAt(members: Members, at: At, { budgets }: ReadOptions): OfferedImage {
@@ -60,19 +45,23 @@ function imageAt(members: Members, at: At, { budgets }: ReadOptions): OfferedIma
   const found = `sha256:${sha256().update(bytes).digest('hex')}`;
   if (digest !== undefined && digest !== found)
     throw badEntry(members.file, what, `its digest is ${found}: it is damaged, or not what it is called`);
-  const configText = bytes.toString('utf8');
-  const config = parseImageConfig(`${members.file}: ${what}`, configText);
+  const where = `${members.file}: ${what}`;
+  const config = parseImageConfig(where, textOf(where, bytes));
   const names = at.get('Layers').isThere ? at.get('Layers').list(MOST_LAYERS) : [];
   if (names.length !== config.diffIds.length)
-    throw at.get('Layers').refused(`has ${names.length} parts, and the configuration ${config.diffIds.length}`);
+    throw at
+      .get('Layers')
+      .refused(`has ${names.length} parts, and the configuration ${config.diffIds.length}`);
   const layers = names.map((each, i) => layerOf(members, each.text(), config.diffIds[i] ?? ''));
   const tags = at.get('RepoTags');
   return {
     what,
-    configText,
+    configBytes: bytes,
     config,
     layers,
-    names: tags.isThere ? tags.list(MOST_NAMES).map((tag) => nameAt(members.file, 'manifest.json', tag.text())) : [],
+    names: tags.isThere
+      ? tags.list(MOST_NAMES).map((tag) => nameAt(members.file, 'manifest.json', tag.text()))
+      : [],
   };
 }
 

@@ -9,7 +9,7 @@ import type { Name } from '../daemon/reference.ts';
 import { readDockerArchive } from './docker.ts';
 import type { Members } from './members.ts';
 import { readOci } from './oci.ts';
-import type { Platform } from './platform.ts';
+import type { Platform } from '../registry/platform.ts';
 import { readV1 } from './v1.ts';
 
 export interface OfferedLayer {
@@ -27,7 +27,7 @@ export interface OfferedImage {
   /** For errors: the name of its configuration. */
   readonly what: string;
   /** The very bytes that its id is the digest of. */
-  readonly configText: string;
+  readonly configBytes: Uint8Array;
   readonly config: ImageConfig;
   /** The lowest first; as many as `config.diffIds`. */
   readonly layers: readonly OfferedLayer[];
@@ -53,14 +53,18 @@ export interface ReadOptions {
 export const MOST_IMAGES = 1000;
 
 export async function readImageSet(members: Members, options: ReadOptions): Promise<ImageSet> {
-  const [docker, oci] = [members.has('manifest.json'), members.has('oci-layout') || members.has('index.json')];
+  const [docker, oci] = [
+    members.has('manifest.json'),
+    members.has('oci-layout') || members.has('index.json'),
+  ];
   // Docker 25 writes both into one archive; only the second can be asked for a platform.
   if (docker && !(oci && options.platform !== undefined)) return readDockerArchive(members, options);
   if (oci) return readOci(members, options);
   const v1 = await readV1(members, options);
   if (v1 !== undefined) return v1;
   throw badArchive(members.file, 'there are no images in it', undefined, {
-    means: 'It has neither a manifest.json (docker save), nor an index.json (OCI), nor folders of images (Docker 1.9).',
+    means:
+      'It has neither a manifest.json (docker save), nor an index.json (OCI), nor folders of images (Docker 1.9).',
     remedy: '`ts-dock import` makes an image of an archive that is the root of a system.',
   });
 }

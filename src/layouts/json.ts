@@ -81,10 +81,16 @@ export function badEntry(file: string, entry: string, why: string, cause?: unkno
   });
 }
 
+/** The text whose digest is that of the bytes: what is not UTF-8 would become other bytes. */
+export function textOf(where: string, bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw badArchive(where, 'it must be JSON, and is not even UTF-8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
 export function parseDocument(file: string, entry: string, bytes: Uint8Array): At {
-  if (!isUtf8(bytes)) throw badEntry(file, entry, 'it must be JSON, and is not even UTF-8');
+  const text = textOf(`${file}: ${entry}`, bytes);
   try {
-    return new At(file, entry, JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return new At(file, entry, JSON.parse(text));
   } catch (cause) {
     throw badEntry(file, entry, 'it must be JSON', cause);
   }

@@ -37,7 +37,11 @@ const MOST_DOCUMENTS = 16;
 export function charged(file: string, name: string, spent: number, size: number, most: number): number {
   if (size > most) throw tooLarge(file, name, size, most);
   if (spent + size <= most * MOST_DOCUMENTS) return spent + size;
-  throw badEntry(file, name, `with it, its documents have more than ${most * MOST_DOCUMENTS} bytes (--budget json=BYTES)`);
+  throw badEntry(
+    file,
+    name,
+    `with it, its documents have more than ${most * MOST_DOCUMENTS} bytes (--budget json=BYTES)`,
+  );
 }
 
 function tooLarge(file: string, name: string, size: number, most: number): Error {

@@ -8,11 +8,21 @@ import { parseImageConfig } from '../daemon/image-config.ts';
 import { nameIn, parseReference, type Name } from '../daemon/reference.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { sha256 } from '../kernel/hash.ts';
+import {
+  choose,
+  INDEXES,
+  MANIFESTS,
+  OCI_INDEX,
+  parseManifest,
+  type Descriptor,
+  type ImageIndex,
+  type Listed,
+} from '../registry/manifest.ts';
+import { distance, ownPlatform, type Platform } from '../registry/platform.ts';
+import { chosenFor } from './chosen.ts';
 import type { ImageSet, OfferedImage, OfferedLayer, ReadOptions } from './image-set.ts';
-import { badEntry, parseDocument, type At } from './json.ts';
-import { isOf, parseIndex, parseManifest, type Descriptor } from './manifest.ts';
+import { badEntry, textOf } from './json.ts';
 import { documentIn, type Members } from './members.ts';
-import { fits, OWN_PLATFORM, platformText, type Platform } from './platform.ts';
 
 /** Indexes in indexes. */
 const MOST_DEPTH = 4;
@@ -23,62 +33,51 @@ export function readOci(members: Members, { budgets, platform }: ReadOptions): I
   const layout = documentIn(members, 'oci-layout', budgets);
   const version = layout.get('imageLayoutVersion');
   if (!/^1\./.test(version.text())) throw version.refused('must be 1.0.0');
-  const wanted = platform ?? OWN_PLATFORM;
+  const wanted = platform ?? ownPlatform();
   const notes: string[] = [];
-  const tops = parseIndex(documentIn(members, 'index.json', budgets), '');
+  const where = `${members.file}: index.json`;
+  const top = indexOf(where, members.whole('index.json', budgets.json), OCI_INDEX);
+  // One image for each machine side by side, without an index between: only what runs here is meant.
+  const fitting = top.manifests.filter((each) => suits(each, wanted));
   const found = new Map<string, { manifest: Descriptor; names: Name[] }>();
-  const others: Platform[] = [];
-  for (const top of tops) {
-    const manifest = choose(members, budgets, top, wanted, others, 0);
-    if (manifest === undefined) continue;
+  for (const each of fitting.length === 0 ? [choose(where, top, wanted)] : fitting) {
+    const manifest = manifestOf(members, budgets, each, wanted, 0);
     const known = found.get(manifest.digest) ?? { manifest, names: [] };
     found.set(manifest.digest, known);
-    const name = nameOf(top, notes);
+    const name = nameOf(each, notes);
     if (name !== undefined) known.names.push(name);
   }
-  if (found.size === 0) throw noneFits(members.file, wanted, others);
-  const images = [...found.values()].map(({ manifest, names }) => {
-    const image = imageOf(members, budgets, manifest, names);
-    checkPlatform(members.file, image, platform, notes);
-    return image;
-  });
-  return { form: 'oci', images, notes };
+  const images = [...found.values()].map(({ manifest, names }) => imageOf(members, budgets, manifest, names));
+  return { form: 'oci', images: chosenFor(members.file, images, platform, notes), notes };
 }
 
-/** The manifest that a descriptor leads to for this machine; undefined where it leads to none. */
-function choose(
+const suits = ({ mediaType, platform }: Listed, wanted: Platform): boolean =>
+  (INDEXES.includes(mediaType) || MANIFESTS.includes(mediaType)) &&
+  (platform === undefined || distance(wanted, platform) !== undefined);
+
+function indexOf(where: string, bytes: Uint8Array, mediaType: string): ImageIndex {
+  const index = parseManifest(where, textOf(where, bytes), mediaType);
+  if (index.kind === 'index') return index;
+  throw badArchive(where, 'it must be an index');
+}
+
+/** What a descriptor leads to for this machine. */
+function manifestOf(
   members: Members,
   budgets: Budgets,
   from: Descriptor,
   wanted: Platform,
-  others: Platform[],
   depth: number,
-): Descriptor | undefined {
-  if (from.platform !== undefined && !fits(from.platform, wanted)) {
-    others.push(from.platform);
-    return undefined;
-  }
-  if (isOf('manifest', from.mediaType)) return from;
-  if (depth >= MOST_DEPTH)
-    throw badEntry(members.file, blobName(from.digest), `it is an index within more than ${MOST_DEPTH} others`);
-  for (const inner of parseIndex(verifiedDocument(members, budgets, from), from.mediaType)) {
-    const chosen = choose(members, budgets, inner, wanted, others, depth + 1);
-    if (chosen !== undefined) return chosen;
-  }
-  return undefined;
-}
-
-function noneFits(file: string, wanted: Platform, others: readonly Platform[]): TsDockError {
-  const offered = [...new Set(others.map(platformText))].filter((text) => text !== 'unknown/unknown');
-  if (offered.length === 0) return badArchive(file, 'its index.json names no image');
-  return new TsDockError('no-such-image', `cannot read ${file}: there is no image for ${platformText(wanted)} in it`, {
-    means: `There are images for ${offered.join(', ')}.`,
-    remedy: `Say which: --platform ${offered[0] ?? ''}`,
-  });
+): Descriptor {
+  if (!INDEXES.includes(from.mediaType)) return from;
+  const where = `${members.file}: ${blobName(from.digest)}`;
+  if (depth >= MOST_DEPTH) throw badArchive(where, `it is an index within ${MOST_DEPTH} others`);
+  const index = indexOf(where, verified(members, from, budgets.json), from.mediaType);
+  return manifestOf(members, budgets, choose(where, index, wanted), wanted, depth + 1);
 }
 
 /** Docker writes the whole name into one annotation, others a tag, or a name, into the other. */
-function nameOf({ annotations }: Descriptor, notes: string[]): Name | undefined {
+function nameOf({ annotations }: Listed, notes: string[]): Name | undefined {
   const whole = annotations.get('io.containerd.image.name');
   const short = annotations.get('org.opencontainers.image.ref.name') ?? '';
   const text = whole ?? (/[:/]/.test(short) ? short : '');
@@ -95,21 +94,19 @@ function nameOf({ annotations }: Descriptor, notes: string[]): Name | undefined 
   }
 }
 
-function imageOf(
-  members: Members,
-  budgets: Budgets,
-  from: Descriptor,
-  names: readonly Name[],
-): OfferedImage {
-  const at = verifiedDocument(members, budgets, from);
-  const manifest = parseManifest(at, from.mediaType);
+function imageOf(members: Members, budgets: Budgets, from: Descriptor, names: readonly Name[]): OfferedImage {
+  const where = `${members.file}: ${blobName(from.digest)}`;
+  const manifest = parseManifest(where, textOf(where, verified(members, from, budgets.json)), from.mediaType);
+  if (manifest.kind === 'index') throw badArchive(where, 'it must be a manifest');
   const what = blobName(manifest.config.digest);
-  const configText = verified(members, manifest.config, budgets.json).toString('utf8');
-  const config = parseImageConfig(`${members.file}: ${what}`, configText);
+  const configBytes = verified(members, manifest.config, budgets.json);
+  const config = parseImageConfig(
+    `${members.file}: ${what}`,
+    textOf(`${members.file}: ${what}`, configBytes),
+  );
   if (config.diffIds.length !== manifest.layers.length)
-    throw badEntry(
-      members.file,
-      blobName(from.digest),
+    throw badArchive(
+      where,
       `it has ${manifest.layers.length} layers, and its configuration ${config.diffIds.length}`,
     );
   const layers = manifest.layers.map((layer, i): OfferedLayer => {
@@ -123,15 +120,7 @@ function imageOf(
       open: () => verifiedStream(members, name, layer.digest),
     };
   });
-  return { what, configText, config, layers, names };
-}
-
-function checkPlatform(file: string, image: OfferedImage, asked: Platform | undefined, notes: string[]): void {
-  const { os, architecture, variant = '' } = image.config;
-  const is: Platform = { os, architecture, variant };
-  if (fits(is, asked ?? OWN_PLATFORM)) return;
-  if (asked !== undefined) throw noneFits(file, asked, [is]);
-  notes.push(`It was made for ${platformText(is)}, and this machine is ${platformText(OWN_PLATFORM)}.`);
+  return { what, configBytes, config, layers, names };
 }
 
 // --- blobs ----------------------------------------------------------------------------------------------------------
@@ -151,10 +140,6 @@ function verified(members: Members, { digest, size }: Descriptor, most: number):
   const found = `sha256:${sha256().update(bytes).digest('hex')}`;
   if (found !== digest) throw otherDigest(members.file, name, found);
   return bytes;
-}
-
-function verifiedDocument(members: Members, budgets: Budgets, from: Descriptor): At {
-  return parseDocument(members.file, blobName(from.digest), verified(members, from, budgets.json));
 }
 
 /** Says at its end whether it was what its name says: whoever takes from it must not keep anything before. */

@@ -76,6 +76,35 @@ function asked<T>(file: string, ask: () => T): T {
   }
 }
 
+/** All of it, from its beginning, for who needs it only once: no archive of images, but the root of one. */
+export async function* streamOf(
+  sys: Kernel,
+  { file, path, stream }: Source,
+  progress: (done: number, total: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const { size, isFolder } = path === undefined ? { size: 0, isFolder: false } : sizeOf(sys, file, path);
+  if (isFolder)
+    throw new TsDockError('bad-usage', `cannot unpack ${file}: it is a folder`, {
+      remedy: `Make an archive of it: tar -C ${file} -c . | ts-dock import -`,
+    });
+  const source = path === undefined ? (stream ?? nothing()) : sys.streamFile(path);
+  let done = 0;
+  for await (const bytes of source) {
+    done += bytes.length;
+    progress(done, size);
+    yield bytes;
+  }
+}
+
+function sizeOf(
+  sys: Kernel,
+  file: string,
+  path: string,
+): { readonly size: number; readonly isFolder: boolean } {
+  const found = asked(file, () => sys.stat(path));
+  return { size: found.isFile() ? found.size : 0, isFolder: found.isDirectory() };
+}
+
 async function* nothing(): AsyncGenerator<Uint8Array> {
   // An input that is closed is an empty one.
 }

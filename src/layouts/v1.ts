@@ -6,16 +6,27 @@
 import type { Budgets } from '../archive/budgets.ts';
 import { decompressed } from '../archive/decompress.ts';
 import { badArchive } from '../archive/refusal.ts';
-import { imageConfigText, parseImageConfig, type HistoryEntry, type ImageConfig } from '../daemon/image-config.ts';
+import {
+  imageConfigText,
+  parseImageConfig,
+  type HistoryEntry,
+  type ImageConfig,
+} from '../daemon/image-config.ts';
 import { MAX_IMAGE_DEPTH } from '../daemon/images.ts';
 import type { Name } from '../daemon/reference.ts';
 import { isId, shortId } from '../daemon/store.ts';
 import { sha256 } from '../kernel/hash.ts';
 import { nameAt } from './docker.ts';
-import { MOST_IMAGES, type ImageSet, type OfferedImage, type OfferedLayer, type ReadOptions } from './image-set.ts';
+import {
+  MOST_IMAGES,
+  type ImageSet,
+  type OfferedImage,
+  type OfferedLayer,
+  type ReadOptions,
+} from './image-set.ts';
 import { badEntry, type At } from './json.ts';
 import { documentIn, type Members } from './members.ts';
-import { OWN_PLATFORM } from './platform.ts';
+import { ownPlatform } from '../registry/platform.ts';
 
 interface Link {
   readonly id: string;
@@ -125,12 +136,17 @@ function imageOf(
   const what = `${top.id}/json`;
   const layers = chain.map(({ id }): OfferedLayer => {
     const name = `${id}/layer.tar`;
-    return { name, size: members.sizeOf(name), diffId: diffIds.get(id) ?? '', open: () => members.stream(name) };
+    return {
+      name,
+      size: members.sizeOf(name),
+      diffId: diffIds.get(id) ?? '',
+      open: () => members.stream(name),
+    };
   });
   const jsons = chain.map(({ id }) => jsonOf(members, id, budgets));
   const configText = configOf(`${members.file}: ${what}`, jsons, layers);
   const config = parseImageConfig(`${members.file}: ${what}`, configText);
-  return { what, configText, config, layers, names };
+  return { what, configBytes: Buffer.from(configText), config, layers, names };
 }
 
 function configOf(what: string, jsons: readonly At[], layers: readonly OfferedLayer[]): string {
@@ -145,14 +161,14 @@ function configOf(what: string, jsons: readonly At[], layers: readonly OfferedLa
   const { config: allowed } = parseImageConfig(
     what,
     JSON.stringify({
-      architecture: OWN_PLATFORM.architecture,
+      architecture: ownPlatform().architecture,
       os: 'linux',
       config: config.isThere ? config.object() : {},
       rootfs: { type: 'layers', diff_ids: [] },
     }),
   );
   const made: ImageConfig = {
-    architecture: of('architecture', OWN_PLATFORM.architecture),
+    architecture: of('architecture', ownPlatform().architecture),
     os: of('os', 'linux'),
     created: of('created', '1970-01-01T00:00:00Z'),
     ...(author === '' ? {} : { author }),
