@@ -16,6 +16,8 @@ import { historyCommand } from './commands/history.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { importCommand } from './commands/import.ts';
+import { loadCommand } from './commands/load.ts';
 import { logsCommand } from './commands/logs.ts';
 import { killCommand } from './commands/kill.ts';
 import { pauseCommand, unpauseCommand } from './commands/pause.ts';
@@ -67,6 +69,8 @@ const COMMANDS: Commands = {
   inspect: inspectCommand,
   rm: rmCommand,
   images: imagesCommand,
+  load: loadCommand,
+  import: importCommand,
   history: historyCommand,
   tag: tagCommand,
   rmi: rmiCommand,
