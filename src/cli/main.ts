@@ -30,6 +30,7 @@ import { rmCommand } from './commands/rm.ts';
 import { rmiCommand } from './commands/rmi.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { saveCommand } from './commands/save.ts';
 import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
@@ -71,6 +72,7 @@ const COMMANDS: Commands = {
   images: imagesCommand,
   load: loadCommand,
   import: importCommand,
+  save: saveCommand,
   history: historyCommand,
   tag: tagCommand,
   rmi: rmiCommand,

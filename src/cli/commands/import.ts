@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { recordImageEvent } from '../../daemon/events.ts';
 import { applyInstructions } from '../../daemon/instructions.ts';
-import { nameIn, parseReference } from '../../daemon/reference.ts';
+import { nameIn, nameText, parseReference, type Name } from '../../daemon/reference.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import { importFlow } from '../../flows/load.ts';
-import type { Name } from '../../daemon/reference.ts';
 import { ownPlatform, parsePlatform } from '../../registry/platform.ts';
 import { addBudgetFlag, budgetsOf, type BudgetOptions } from '../budgets.ts';
 import type { Cli } from '../cli.ts';
@@ -55,7 +55,13 @@ export function importCommand(cli: Cli): Command {
         tracing,
       });
       if (cli.exitCode !== 0 || values.imagesTagged === undefined) return;
-      for (const { id } of values.registeredImages ?? []) cli.print(`sha256:${id}`);
+      for (const {
+        id,
+        names: [first],
+      } of values.registeredImages ?? []) {
+        recordImageEvent(cli.place, 'import', id, first === undefined ? '' : nameText(first));
+        cli.print(`sha256:${id}`);
+      }
     });
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { recordImageEvent } from '../../daemon/events.ts';
 import { nameText } from '../../daemon/reference.ts';
 import { loadFlow } from '../../flows/load.ts';
 import { parsePlatform } from '../../registry/platform.ts';
@@ -43,6 +44,7 @@ export function loadCommand(cli: Cli): Command {
     });
     if (cli.exitCode !== 0 || values.imagesTagged === undefined) return;
     for (const { id, names } of values.registeredImages ?? []) {
+      recordImageEvent(cli.place, 'load', id, names[0] === undefined ? '' : nameText(names[0]));
       if (names.length === 0) cli.print(`Loaded image ID: sha256:${id}`);
       for (const name of names) cli.print(`Loaded image: ${nameText(name)}`);
     }
