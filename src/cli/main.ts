@@ -19,6 +19,8 @@ import { logsCommand } from './commands/logs.ts';
 import { killCommand } from './commands/kill.ts';
 import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
+import { pullCommand } from './commands/pull.ts';
+import { pushCommand } from './commands/push.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renameCommand } from './commands/rename.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -64,6 +66,8 @@ const COMMANDS: Commands = {
   inspect: inspectCommand,
   rm: rmCommand,
   images: imagesCommand,
+  pull: pullCommand,
+  push: pushCommand,
   steps: stepsCommand,
   explain: explainCommand,
   trace: traceCommand,

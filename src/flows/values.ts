@@ -19,6 +19,12 @@ import type { Handshake } from '../daemon/handshake.ts';
 import type { Attempt } from '../daemon/restart-policy.ts';
 import type { Monitor } from '../daemon/monitor.ts';
 import type { Ended } from '../kernel/binding.ts';
+import type { Layer } from '../daemon/layer-store.ts';
+import type { Claims } from '../registry/claims.ts';
+import type { Fetched } from '../registry/fetch.ts';
+import type { ImageName } from '../registry/name.ts';
+import type { PlannedLayer, Pulled, PullRequest, RemoteConfig } from '../registry/pull.ts';
+import type { Found, Registry } from '../registry/registry.ts';
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
 export interface Proof {
@@ -313,6 +319,22 @@ export interface Values {
   left: Proof;
 
   // --- pull ---------------------------------------------------------------------------------------------------------
+  /** Given at the start. */
+  pullRequest: PullRequest;
+  imageName: ImageName;
+  registry: Registry;
+  registryFound: Found;
+  /** As whom, and how. */
+  authenticated: string;
+  remoteManifest: Fetched;
+  remoteConfig: RemoteConfig;
+  /** Held until the pull is over, however it ends. */
+  claims: Claims;
+  layerPlan: readonly PlannedLayer[];
+  layersFetched: Proof;
+  pulledLayers: readonly Layer[];
+  pulledImage: Image;
+  pulled: Pulled;
 
   // --- load ---------------------------------------------------------------------------------------------------------
 
