@@ -16,6 +16,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import { chainIds } from './image-config.ts';
 import { adoptLayer, diffOf, layerFolder, layerOf } from './layers.ts';
+import { LowerFiles } from './lower-files.ts';
 import type { Place } from './place.ts';
 import { isDigest } from './reference.ts';
 import { isId, makeDir, readCapped, shortId } from './store.ts';
@@ -116,18 +117,29 @@ async function unpackInto(
   const split = new SplitWriter(sys, join(staged, 'tar-split.gz'));
   const hash = sha256();
   try {
-    const tar = hashed(decompressed(source, budgets), hash);
-    const { size } = await unpack(sys, folder, tar, { budgets, manner: 'layer', split });
-    if (!(await split.end())) removeFolder(sys, staged, 'tar-split.gz');
+    const tar = hashed(decompressed(source, budgets, what), hash);
+    const lowerFiles = new LowerFiles(
+      sys,
+      place,
+      below.map((layer) => folderOf(sys, place, layer)),
+    );
+    const lower = (path: string): number | undefined => lowerFiles.open(path);
+    const options = { budgets, manner: 'layer', split, lower } as const;
+    const { size } = await unpack(sys, folder, tar, options);
+    await split.end();
     const diffId = `sha256:${hash.digest('hex')}`;
     if (wanted !== undefined && diffId !== wanted) throw otherDigest(what, wanted, diffId);
     return { diffId, size };
   } finally {
+    split.close();
     sys.close(folder);
   }
 }
 
-async function* hashed(source: AsyncIterable<Uint8Array>, hash: ReturnType<typeof sha256>): AsyncGenerator<Uint8Array> {
+async function* hashed(
+  source: AsyncIterable<Uint8Array>,
+  hash: ReturnType<typeof sha256>,
+): AsyncGenerator<Uint8Array> {
   for await (const bytes of source) {
     hash.update(bytes);
     yield bytes;
