@@ -15,14 +15,21 @@ export interface ImageWish {
   readonly tracing: Tracing;
 }
 
-/** False when there is none, which was said; the exit code is set. */
-export async function ensureImage(cli: Cli, reference: string, wish: ImageWish): Promise<boolean> {
-  if (reference === BASE_IMAGE || reference === `${BASE_IMAGE}:latest`) {
-    ensureBaseImage(cli.sys, cli.place, (text) => {
-      cli.say(text);
-    });
-    return true;
-  }
+const isBase = (reference: string): boolean =>
+  reference === BASE_IMAGE || reference === `${BASE_IMAGE}:latest`;
+
+/** The embedded image is made when it is first asked for; what it is made of is said in a line. */
+export function ensureImage(cli: Cli, reference: string): void {
+  if (!isBase(reference)) return;
+  ensureBaseImage(cli.sys, cli.place, (text) => {
+    cli.say(text);
+  });
+}
+
+/** The same, and any other is fetched. False when there is none, which was said; the exit code is set. */
+export async function imageOrPull(cli: Cli, reference: string, wish: ImageWish): Promise<boolean> {
+  ensureImage(cli, reference);
+  if (isBase(reference)) return true;
   const watching = ofPull(wish.watching);
   // Also where nothing is fetched: a misspelt step must not wait for the day that something is.
   new Breakpoints(

@@ -1,4 +1,5 @@
 /** A pull, as `pull` and `run` do it: walks the flow, says what Docker says, and tidies up what only a pull that failed needs. */
+import { recordImageEvent } from '../daemon/events.ts';
 import type { Outcome } from '../engine/session.ts';
 import { pullFlow } from '../flows/pull.ts';
 import { nameIn, nameText } from '../daemon/reference.ts';
@@ -41,6 +42,7 @@ export async function pullImage(cli: Cli, wish: PullWish): Promise<boolean> {
   )
     return false;
   const short = nameText(nameIn(imageName));
+  recordImageEvent(cli.place, 'pull', pulled.id, short);
   tell(`Digest: ${pulled.digest}`);
   tell(
     `Status: ${pulled.newer ? `Downloaded newer image for ${short}` : `Image is up to date for ${short}`}`,

@@ -1,6 +1,6 @@
 /** Blobs from registries that break off, lie, never end, or want to be asked again. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -195,7 +195,7 @@ describe('a registry', () => {
   it('that says less than it has, and closes, is asked again, and given up', async () => {
     const done = await attempt(() => (_request, response) => {
       response.writeHead(200, { 'content-length': '200000' });
-      response.end();
+      response.write('x', () => response.destroy());
     });
     expectRefused(done, 'registry', /cannot fetch layer/, [`${done.blob.hex}.part`]);
     expect(done.server.count(/blobs/)).toBe(3);
@@ -302,15 +302,9 @@ describe('a redirect', () => {
     response.end();
     return false;
   };
-  const home = (): string => {
-    const folder = temporary();
-    const auth = Buffer.from('anna:secret').toString('base64');
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { '127.0.0.1': {}, any: { auth } } }));
-    return folder;
-  };
   /** Credentials for whatever port the server has got. */
   const settingsFor = (server: Server): RegistrySettings => {
-    const folder = home();
+    const folder = temporary();
     const auth = Buffer.from('anna:secret').toString('base64');
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [server.host]: { auth } } }));
     return { ...quick(), dockerConfig: folder };
@@ -505,6 +499,3 @@ f=open(sys.argv[1],'a+');fcntl.lockf(f,fcntl.LOCK_EX);print('held',flush=True);s
 function inodeOf(path: string): string {
   return execFileSync('stat', ['-c', '%i', path], { encoding: 'utf8' }).trim();
 }
-
-void existsSync;
-void truncateSync;

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { createFlow } from '../../flows/create.ts';
 import type { Cli } from '../cli.ts';
 import { withCidFile } from '../cid-file.ts';
-import { ensureImage, withoutPull } from '../image.ts';
+import { imageOrPull, withoutPull } from '../image.ts';
 import {
   addContainerFlags,
   addDebuggerFlags,
@@ -32,7 +32,7 @@ export function createCommand(cli: Cli): Command {
         const tracing = tracingOf(options, cli.surroundings.env);
         const when = pullWhenOf(options);
         cli.requireRoot();
-        if (!(await ensureImage(cli, image, { when, watching, tracing }))) return;
+        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
         const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {
             command: 'create',

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { recordImageEvent } from '../../daemon/events.ts';
+import { nameIn, nameText } from '../../daemon/reference.ts';
 import { lookupImage } from '../../daemon/tags.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import type { Bar } from '../../engine/frontend.ts';
@@ -8,6 +10,7 @@ import { Registry } from '../../registry/registry.ts';
 import { settingsOf } from '../../registry/settings.ts';
 import { upload, type UploadTeller } from '../../registry/upload.ts';
 import type { Cli } from '../cli.ts';
+import { ensureImage } from '../image.ts';
 import { addInsecureFlag } from '../options.ts';
 import { progressOn } from '../render/progress.ts';
 
@@ -34,6 +37,7 @@ export function pushCommand(cli: Cli): Command {
       const settings = settingsOf(cli.surroundings.env, options.insecureRegistry ?? []);
       cli.requireRoot();
       await cli.recoverFirst();
+      ensureImage(cli, text);
       const image = lookupImage(cli.sys, cli.place, text);
       const registry = new Registry(cli.sys, settings, name, 'pull,push');
       const quiet = options.quiet === true;
@@ -54,6 +58,7 @@ export function pushCommand(cli: Cli): Command {
           signal,
         );
         say(`${name.tag}: digest: ${digest} size: ${size}`);
+        recordImageEvent(cli.place, 'push', image.id, nameText(nameIn(name)));
         if (quiet) cli.print(name.shown);
       } catch (error) {
         if (!(error instanceof HttpError) || error.code !== 'ABORTED') throw error;

@@ -19,7 +19,7 @@ import {
   type ProxyOption,
 } from '../options.ts';
 import { withCidFile } from '../cid-file.ts';
-import { ensureImage, withoutPull } from '../image.ts';
+import { imageOrPull, withoutPull } from '../image.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
 
@@ -46,7 +46,7 @@ export function runCommand(cli: Cli): Command {
         const manner = mannerOf(request, options);
         const when = pullWhenOf(options);
         cli.requireRoot();
-        if (!(await ensureImage(cli, image, { when, watching, tracing }))) return;
+        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
         const keepSignals = options.sigProxy === false;
         const outcome = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {
