@@ -127,7 +127,7 @@ async function unpackInto(
       below.map((layer) => folderOf(sys, place, layer)),
     );
     const lower = (path: string): number | undefined => lowerFiles.open(path);
-    const options = { budgets, manner: 'layer', split, lower } as const;
+    const options = { budgets, manner: 'layer', split, lower, what } as const;
     const { size } = await unpack(sys, folder, tar, options);
     await split.end();
     const diffId = `sha256:${hash.digest('hex')}`;
