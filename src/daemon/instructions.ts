@@ -133,7 +133,7 @@ function oneWord(said: Said, line: Line): string {
 
 /** `A=b C="d e"`, or in the oldest manner `A b c`. */
 function pairsOf(said: Said, line: Line): [string, string][] {
-  const [first = ''] = line.rest.split(/\s/, 1);
+  const [first = ''] = /^(?:"[^"]*"|'[^']*'|\\.|[^\s"'\\])+/.exec(line.rest) ?? [];
   if (!first.includes('=')) {
     const value = line.rest.slice(first.length).trim();
     if (value === '') throw refused(line, `${line.word} is NAME=VALUE`);

@@ -25,6 +25,11 @@ import type { Ended } from '../kernel/binding.ts';
 import type { ImageSet } from '../layouts/image-set.ts';
 import type { Opened, Source } from '../layouts/open.ts';
 import type { Platform } from '../registry/platform.ts';
+import type { Claims } from '../registry/claims.ts';
+import type { Fetched } from '../registry/fetch.ts';
+import type { ImageName } from '../registry/name.ts';
+import type { PlannedLayer, Pulled, PullRequest, RemoteConfig } from '../registry/pull.ts';
+import type { Found, Registry } from '../registry/registry.ts';
 
 /** An image that is to be in the store, all of whose ids are known. */
 export interface CheckedImage {
@@ -60,11 +65,6 @@ export interface ImportRequest {
   readonly message: string;
   readonly platform: Platform;
 }
-import type { Claims } from '../registry/claims.ts';
-import type { Fetched } from '../registry/fetch.ts';
-import type { ImageName } from '../registry/name.ts';
-import type { PlannedLayer, Pulled, PullRequest, RemoteConfig } from '../registry/pull.ts';
-import type { Found, Registry } from '../registry/registry.ts';
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
 export interface Proof {
