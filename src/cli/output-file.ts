@@ -9,12 +9,16 @@ import { AT_FDCWD, O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 
+/** Not a pipe or a device, where whoever waits for room hears no signal: those end the process, and leave nothing. */
+export const becomesFile = (sys: Kernel, file: string): boolean =>
+  !sys.exists(file) || sys.stat(file).isFile();
+
 export async function writeOutput(
   sys: Kernel,
   file: string,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const isFile = !sys.exists(file) || sys.stat(file).isFile();
+  const isFile = becomesFile(sys, file);
   const path = isFile ? join(dirname(file), `.${basename(file)}.${randomHex(4)}`) : file;
   const flags = isFile ? O.WRONLY | O.CREAT | O.EXCL : O.WRONLY;
   const fd = asked(file, () => sys.openat2(AT_FDCWD, path, flags | O.CLOEXEC, isFile ? 0o600 : 0, 0));

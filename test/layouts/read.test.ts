@@ -41,8 +41,10 @@ afterEach(() => {
 const [low, high] = [layerOf('low'), layerOf('high')];
 const image = ociImage([low, high]);
 const whole = 'docker.io/library/app:v1';
-const named = (descriptor: object, name = whole): Json =>
-  ({ ...descriptor, annotations: { 'io.containerd.image.name': name } }) as Json;
+const named = (descriptor: object, name = whole): Json => ({
+  ...descriptor,
+  annotations: { 'io.containerd.image.name': name },
+});
 
 const LAYOUTS: Readonly<Record<string, Layout>> = {
   docker: dockerLayout([low, high], ['app:v1', 'reg.test:5000/me/app:v2']),

@@ -96,7 +96,7 @@ export function ociLayout(parts: readonly OciParts[], index: string): Layout {
   return {
     'oci-layout': JSON.stringify({ imageLayoutVersion: '1.0.0' }),
     'index.json': index,
-    ...Object.assign({}, ...parts.map(({ blobs }) => blobs)),
+    ...Object.fromEntries(parts.flatMap(({ blobs }) => Object.entries(blobs))),
   };
 }
 

@@ -224,7 +224,9 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('busybox'))('an image', ()
       code: 0,
       stdout: 'Loaded image: base:latest\n',
     });
-    expect(await other.run(['run', '--rm', '--net', 'none', 'base', 'echo', 'hi'])).toMatchObject({
+    expect(await other.run(['run', '--rm', '--net', 'none', 'base', 'echo', 'hi'])).toEqual({
+      signal: null,
+      stderr: '',
       code: 0,
       stdout: 'hi\n',
     });
@@ -270,7 +272,7 @@ describe.skipIf(skipUnlessRoot() || skipUnlessProgram('busybox'))('an image', ()
       expect(readdirSync(box.folder).filter((name) => !before.includes(name))).toEqual(['full']);
     });
 
-    it('that is ended by a signal leaves no half of it, and ends as by that signal', async () => {
+    it('into a pipe whose reader goes away says so', async () => {
       run('mkfifo', 'slow');
       // Whoever opens a fifo waits for its reader; it is read a little, and then no more.
       const live = box.start(['save', '-o', 'slow', 'base']);

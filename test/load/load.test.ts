@@ -1,16 +1,18 @@
 /** `load` and `import`, walked in this process: what they make, what they leave when they fail, what a hostile layout gets. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeOutput } from '../../src/cli/output-file.ts';
 import { dropImage } from '../../src/daemon/image-undo.ts';
 import { readImage } from '../../src/daemon/images.ts';
 import { lookupImage, readTags } from '../../src/daemon/tags.ts';
 import type { FrontEndCommand } from '../../src/engine/frontend.ts';
 import { openRuns } from '../../src/engine/journal.ts';
 import { importFlow, loadFlow } from '../../src/flows/load.ts';
+import { untilInterrupted } from '../../src/layouts/interrupted.ts';
 import { saved } from '../../src/layouts/save.ts';
-import { directory, file, symlink, tarOf } from '../archive/rig-tar.ts';
+import { directory, file, pieces, symlink, tarOf } from '../archive/rig-tar.ts';
 import {
   configOf,
   digestOf,
@@ -120,18 +122,49 @@ describe.skipIf(skipUnlessRoot())('load', () => {
     const { sys, place } = store;
     const image = lookupImage(sys, place, 'app:v1');
     for (const format of ['docker', 'oci'] as const) {
-      const pieces: Uint8Array[] = [];
+      const written: Uint8Array[] = [];
       const names = [{ repository: 'app', key: 'v1' }];
       for await (const piece of saved(sys, place, format, [{ image, names }], () => undefined))
-        pieces.push(piece);
+        written.push(piece);
       const other = makeStore();
-      const { values } = await loadInto(other, Buffer.concat(pieces));
+      const { values } = await loadInto(other, Buffer.concat(written));
       expect(values.registeredImages).toEqual([{ id: image.id, names }]);
       expect(values.checkedImages?.[0]?.layers.map(({ diffId }) => diffId)).toEqual(
         [low, high].map(digestOf),
       );
       other.dispose();
     }
+  });
+
+  it('what was a file of the name of an output stays until all is written', async () => {
+    const path = join(store.folder, 'out.tar');
+    async function* cut(): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(Buffer.from('half'));
+      throw new Error('cut');
+    }
+    await expect(writeOutput(store.sys, path, cut())).rejects.toThrow('cut');
+    writeFileSync(path, 'before');
+    await expect(writeOutput(store.sys, path, cut())).rejects.toThrow('cut');
+    expect(readFileSync(path, 'utf8')).toBe('before');
+    expect(readdirSync(store.folder).sort()).toEqual(['out.tar', 'root']);
+    await writeOutput(store.sys, path, pieces(Buffer.from('after')));
+    expect(readFileSync(path, 'utf8')).toBe('after');
+  });
+
+  it('an archive of nothing but waiting ends when somebody asks for the end', async () => {
+    let end: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    async function* never(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('first');
+      await new Promise<void>(() => undefined);
+    }
+    const source = untilInterrupted(never(), asked);
+    expect((await source.next()).value).toEqual(Buffer.from('first'));
+    const waiting = source.next();
+    end();
+    await expect(waiting).rejects.toMatchObject({ reason: 'interrupted' });
   });
 
   describe('that fails leaves the store as it was', () => {

@@ -11,7 +11,7 @@ import { saved, type SavedImage } from '../../layouts/save.ts';
 import type { Cli } from '../cli.ts';
 import { ensureImage } from '../image.ts';
 import { expected } from '../option-values.ts';
-import { writeOutput } from '../output-file.ts';
+import { becomesFile, writeOutput } from '../output-file.ts';
 import { progressOn } from '../render/progress.ts';
 import { writeTo } from '../terminal/pipes.ts';
 
@@ -47,9 +47,9 @@ export function saveCommand(cli: Cli): Command {
         area?.show([{ label: total === 0 ? 'measuring' : 'saving', done, total }]),
       );
       try {
-        await untilSignal(cli, pieces, (source) =>
-          output === undefined ? toStandardOutput(cli, source) : writeOutput(cli.sys, output, source),
-        );
+        if (output === undefined) await toStandardOutput(cli, pieces);
+        else if (!becomesFile(cli.sys, output)) await writeOutput(cli.sys, output, pieces);
+        else await untilSignal(cli, pieces, (source) => writeOutput(cli.sys, output, source));
       } finally {
         area?.clear();
       }
