@@ -16,10 +16,14 @@ import { historyCommand } from './commands/history.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { importCommand } from './commands/import.ts';
+import { loadCommand } from './commands/load.ts';
 import { logsCommand } from './commands/logs.ts';
 import { killCommand } from './commands/kill.ts';
 import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
+import { pullCommand } from './commands/pull.ts';
+import { pushCommand } from './commands/push.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renameCommand } from './commands/rename.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -28,6 +32,7 @@ import { rmCommand } from './commands/rm.ts';
 import { rmiCommand } from './commands/rmi.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { saveCommand } from './commands/save.ts';
 import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
@@ -67,6 +72,11 @@ const COMMANDS: Commands = {
   inspect: inspectCommand,
   rm: rmCommand,
   images: imagesCommand,
+  load: loadCommand,
+  import: importCommand,
+  save: saveCommand,
+  pull: pullCommand,
+  push: pushCommand,
   history: historyCommand,
   tag: tagCommand,
   rmi: rmiCommand,

@@ -20,6 +20,8 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
   readonly streams?: StreamSettings | undefined;
   /** Standard input is the container's (`-i`). */
   readonly interactive: boolean;
+  /** `-q`: nobody wants to see how far it is. */
+  readonly quiet?: boolean;
   readonly watching: Watching;
   /** `--sig-proxy=false`: what ts-dock is sent stays with it. */
   readonly keepSignals?: boolean;
@@ -28,14 +30,14 @@ export interface Walk extends Pick<SessionSettings, 'command' | 'steps' | 'initi
 
 export async function walk(
   cli: Cli,
-  { interactive, watching, streams, keepSignals, tracing, ...what }: Walk,
+  { interactive, quiet, watching, streams, keepSignals, tracing, ...what }: Walk,
 ): Promise<Outcome> {
   const ids = what.steps.map(({ id }) => id);
   // Refused before anything begins: a misspelt breakpoint must not be found out at the end of a run.
   const breakpoints = new Breakpoints(watching.breakpoints, watching.step, ids);
   const failpoints = watching.failpoints.map((text) => parseFailpoint(text, ids));
   await cli.recoverFirst();
-  const frontEnd = chooseFrontEnd(cli, watching, interactive);
+  const frontEnd = chooseFrontEnd(cli, watching, interactive, quiet !== true);
   let ran: Outcome | undefined;
   let recording: Recording | undefined;
   try {

@@ -5,8 +5,11 @@
  * opened beneath it.
  */
 
-/** transient: goes at exit. with-container: goes at `rm`. host: goes at `host down`. never: user data, named but not touched. */
-export type Lifetime = 'transient' | 'with-container' | 'host' | 'never';
+/**
+ * transient: goes at exit. unless-finished: stays when the run went to its end, goes when it did not (an image that is being
+ * loaded). with-container: goes at `rm`. host: goes at `host down`. never: user data, named but not touched.
+ */
+export type Lifetime = 'transient' | 'unless-finished' | 'with-container' | 'host' | 'never';
 
 export type Compensation = { readonly lifetime: Lifetime } & (
   | { readonly kind: 'unmount'; readonly path: string; readonly fstype: string; readonly source: string }
@@ -26,6 +29,19 @@ export type Compensation = { readonly lifetime: Lifetime } & (
   /** Only where the file's content is `content`: a lease of our own. */
   | { readonly kind: 'release-lease'; readonly path: string; readonly content: string }
   | { readonly kind: 'release-name'; readonly name: string; readonly id: string }
+  /**
+   * An image (empty: none), and those of these layers (chain ids, the lowest first) on which nothing else stands; they need
+   * not be there yet. It stays where a name, a container or another image has come to use it.
+   */
+  | { readonly kind: 'drop-image'; readonly id: string; readonly layers: readonly string[] }
+  /** Only while the tag still means `ours`. `old`: the image that it meant before, empty where it was not there. */
+  | {
+      readonly kind: 'restore-tag';
+      readonly repository: string;
+      readonly tag: string;
+      readonly ours: string;
+      readonly old: string;
+    }
   /** Only while the file still reads `ours`. `file` is absolute: a file of /proc/sys. */
   | { readonly kind: 'restore-file'; readonly file: string; readonly ours: string; readonly old: string }
   | { readonly kind: 'kill-process'; readonly pid: number; readonly startTime: string }
@@ -58,6 +74,14 @@ export function compensationText(c: Compensation): string {
       return `release lease ${c.path}`;
     case 'release-name':
       return `release name ${c.name}`;
+    case 'drop-image':
+      return c.id === ''
+        ? `drop layers on which nothing stands: ${c.layers.map((id) => id.slice(0, 12)).join(', ')}`
+        : `drop image ${c.id.slice(0, 12)} and its layers`;
+    case 'restore-tag':
+      return c.old === ''
+        ? `untag ${c.repository}:${c.tag}`
+        : `tag ${c.repository}:${c.tag} as ${c.old.slice(0, 12)} again`;
     case 'restore-file':
       return `restore ${c.file} to ${JSON.stringify(c.old)}`;
     case 'kill-process':

@@ -29,6 +29,17 @@ export interface ErrorText {
   readonly remedy: string;
 }
 
+/** How far a part of a long step is, for whoever waits: a layer that is unpacked, a blob that is fetched. */
+export interface Bar {
+  readonly label: string;
+  /** Bytes. */
+  readonly done: number;
+  /** Bytes; 0: nobody knows. */
+  readonly total: number;
+  /** A word instead of numbers: what it waits for, or how it ended. */
+  readonly state?: string;
+}
+
 /** Outcome of one compensation. */
 export interface Undone {
   readonly step: StepId;
@@ -77,9 +88,11 @@ export type EngineEvent =
       readonly end: number;
     }
   | { readonly event: 'warning'; readonly text: string }
+  /** All bars of the step that acts, as they are now; they are gone at its end. */
+  | { readonly event: 'progress'; readonly bars: readonly Bar[] }
   | {
       readonly event: 'undo-begin';
-      readonly why: 'failure' | 'exit' | 'quit' | 'recover' | 'rm';
+      readonly why: 'failure' | 'exit' | 'over' | 'quit' | 'recover' | 'rm';
       readonly count: number;
     }
   | { readonly event: 'undone'; readonly undone: Undone }

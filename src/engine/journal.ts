@@ -52,6 +52,8 @@ export type Entry =
   | { readonly k: 'container'; readonly id: string }
   /** From here on the created container stays, whatever becomes of the rest. */
   | { readonly k: 'created' }
+  /** The run went to its end: what would have gone had it not (`unless-finished`) stays. */
+  | { readonly k: 'finished' }
   | {
       readonly k: 'plan';
       readonly n: number;
@@ -157,12 +159,18 @@ export function tell(run: string, text: string): Story {
   const undone = new Set(entries.flatMap((e) => (e.k === 'undone' && e.ok ? [e.i] : [])));
   const begin = entries.find((e) => e.k === 'begin');
   const container = entries.find((e) => e.k === 'container')?.id;
-  const pending = all.map((p, i) => ({ i, ...p })).filter((p) => !undone.has(p.i));
+  const finished = entries.some((e) => e.k === 'finished');
+  const pending = all
+    .map((p, i) => ({ i, ...p }))
+    .filter(({ i, compensation }) => !undone.has(i) && !(finished && keptByFinish(compensation)));
   const created = entries.some((e) => e.k === 'created');
   const handed = entries.some((e) => e.k === 'handed');
   const steps = entries.reduce((most, e) => (e.k === 'plan' ? Math.max(most, e.n) : most), 0);
   return { run, entries, begin, container, created, handed, steps, pending };
 }
+
+/** Stays from the moment that the run has come to its end. */
+export const keptByFinish = ({ lifetime }: Compensation): boolean => lifetime === 'unless-finished';
 
 /** A plain name that sorts by time and cannot clash. */
 export function drawRunId(random: string): string {

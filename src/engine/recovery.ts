@@ -40,11 +40,14 @@ export interface Recovered {
 /** Exit code of a run that was killed, as of a container that is found dead. */
 export const UNSEEN = 255;
 
-/** What a run that is over may still undo: with a container that stays, only what is transient. */
+/**
+ * What a run that is over may still undo: with a container that stays, only what is transient. What was to stay if the run
+ * came to its end is owed no more from there on, so that where it is owed, the run did not.
+ */
 export function owedAfter(created: boolean, rm: boolean): (pending: Pending) => boolean {
   const stays = created && !rm;
   return ({ compensation: { lifetime } }) =>
-    lifetime === 'transient' || (lifetime === 'with-container' && !stays);
+    lifetime === 'transient' || lifetime === 'unless-finished' || (lifetime === 'with-container' && !stays);
 }
 
 /** Undoes every run whose supervisor is dead. Those that live are not touched. */
@@ -176,6 +179,8 @@ function ofThisBoot(story: Story, pending: readonly Pending[]): readonly Pending
     'remove-file',
     'release-lease',
     'release-name',
+    'drop-image',
+    'restore-tag',
     'settle-state',
     'user-data',
   ];

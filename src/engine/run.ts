@@ -13,7 +13,7 @@ import { reach, type Failpoint } from './failpoints.ts';
 import { StepError, TsDockError } from './failure.ts';
 import type { EngineEvent, FrontEnd, Pause, StepInfo } from './frontend.ts';
 import type { Compensation } from './compensation.ts';
-import type { Journal, Pending } from './journal.ts';
+import { keptByFinish, type Journal, type Pending } from './journal.ts';
 import { askForCommands, type Breakpoints, type Questioned } from './pauses.ts';
 import type { When } from './patterns.ts';
 import {
@@ -120,8 +120,22 @@ export class Run implements Questioned {
     for (const step of steps) await this.perform(step);
   }
 
+  /**
+   * The run has come to its end, and what was to stay only then stays: one line of the journal, before which a kill undoes
+   * all of it and after which it undoes none.
+   */
+  finish(): void {
+    if (!this.owes(({ compensation }) => keptByFinish(compensation))) return;
+    this.settings.journal.write({ k: 'finished' });
+    const owed = this.pending.filter(({ compensation }) => !keptByFinish(compensation));
+    this.pending.splice(0, Infinity, ...owed);
+  }
+
   /** Undoes what this run began and what `which` chooses, backwards. What could not be undone, in words. */
-  async undo(why: 'failure' | 'exit' | 'quit', which: (pending: Pending) => boolean): Promise<string[]> {
+  async undo(
+    why: 'failure' | 'exit' | 'over' | 'quit',
+    which: (pending: Pending) => boolean,
+  ): Promise<string[]> {
     const chosen = this.pending.filter(which);
     if (chosen.length === 0) return [];
     const { sys, place, journal } = this.settings;
@@ -273,6 +287,9 @@ export class Run implements Questioned {
         this.emit({ event: 'warning', text });
       },
       note: (text) => notes.push(text),
+      progress: (bars) => {
+        this.emit({ event: 'progress', bars });
+      },
       handOver: (kind) => {
         this.release(kind);
       },

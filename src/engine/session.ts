@@ -110,7 +110,10 @@ export async function walkFlow(settings: SessionSettings): Promise<Outcome> {
   const stopListening = passSignals(run, settings.signals === 'passed');
   run.emit({ event: 'begin', run: id, steps: run.infos, traceId: trace.traceId });
   try {
-    const error = await attempt(() => run.walk(steps));
+    const error = await attempt(async () => {
+      await run.walk(steps);
+      run.finish();
+    });
     const finished = await finish(run, settings, journal, error);
     return { run: id, sampled: trace.sampled, endWanted: run.endWanted, ...finished };
   } finally {
@@ -145,8 +148,10 @@ async function finish(
   // A run that has a handshake left would keep the event loop, and dockerinit, waiting.
   run.values.handshake?.close();
   run.values.attachment?.close();
+  run.values.archive?.members.close();
   const which = owedAfter(created && !(quit && made), settings.rm);
-  const why = error === undefined ? 'exit' : quit ? 'quit' : 'failure';
+  const over = run.values.ended === undefined ? 'over' : 'exit';
+  const why = error === undefined ? over : quit ? 'quit' : 'failure';
   // It waits for this word: the teardown is ours, and not its own.
   if (run.values.ended !== undefined) await run.values.monitor?.dismiss();
   const { subject, container } = run.values;

@@ -4,6 +4,7 @@ import type { ValueName, Values } from '../flows/values.ts';
 import type { Call } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { ObserverName } from '../observe/names.ts';
+import type { Bar } from './frontend.ts';
 import type { Compensation } from './compensation.ts';
 import type { Aside } from './journal.ts';
 
@@ -95,6 +96,8 @@ export interface RunContext<P> extends PlanContext {
   warn(text: string): void;
   /** A sentence for the card only. */
   note(text: string): void;
+  /** How far it is, as often as it likes: all bars at once, replacing those before. */
+  progress(bars: readonly Bar[]): void;
   /** A compensation that only the act could know, e.g. a process id. Journalled at once. */
   alsoUndo(compensation: Compensation): void;
   /** Resolves when somebody asks for the end: a step that waits long must stop waiting then. The engine does the rest. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { removeCgroup, removeCgroupParent } from '../daemon/cgroups.ts';
 import { deleteChain, deleteRule } from '../daemon/firewall.ts';
 import { exitCodeOf } from '../daemon/exit-code.ts';
+import { dropImage, restoreTag } from '../daemon/image-undo.ts';
 import { readEnd } from '../daemon/monitor-end.ts';
 import { changeContainer } from '../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../daemon/events.ts';
@@ -83,6 +84,12 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       return;
     case 'release-name':
       releaseNames(sys, place, c.name, c.id);
+      return;
+    case 'drop-image':
+      dropImage(sys, place, c.id, c.layers);
+      return;
+    case 'restore-tag':
+      restoreTag(sys, place, c);
       return;
     case 'restore-file':
       if (sys.readIfThere(c.file)?.trim() === c.ours.trim()) sys.writeFile(c.file, c.old);

@@ -88,6 +88,8 @@ const compensations: { readonly [Kind in Compensation['kind']]: Readonly<Record<
   'remove-file': { path: text },
   'release-lease': { path: text, content: text },
   'release-name': { name: text, id: text },
+  'drop-image': { id: text, layers: list(text) },
+  'restore-tag': { repository: text, tag: text, ours: text, old: text },
   'restore-file': { file: text, ours: text, old: text },
   'kill-process': { pid: count, startTime: text },
   'settle-state': { container: text },
@@ -131,7 +133,7 @@ const shapes: { readonly [Kind in Line['k']]: Shape } = {
   }),
   'step-failed': object({ step: stepId, error, calls: list(call), ...times }),
   warning: object({ text }),
-  'undo-begin': object({ why: oneOf('failure', 'exit', 'quit', 'recover', 'rm'), count }),
+  'undo-begin': object({ why: oneOf('failure', 'exit', 'over', 'quit', 'recover', 'rm'), count }),
   undone: object({
     undone: object({ step: stepId, compensation, ok: flag, error: text, ns: number }),
   }),

@@ -51,6 +51,7 @@ export class Walk {
       interruption: new Promise(() => undefined),
       warn: (text) => this.warnings.push(text),
       note: (text) => this.notes.push(text),
+      progress: () => undefined,
       handOver: () => undefined,
       alsoUndo: (compensation) => this.undo.push(compensation),
       record: () => undefined,

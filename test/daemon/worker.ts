@@ -16,6 +16,7 @@ const context: PlanContext = { place: placeOf(root), sys: new Kernel(), run: ALO
 const quiet = {
   warn: () => undefined,
   note: () => undefined,
+  progress: () => undefined,
   handOver: () => undefined,
   alsoUndo: () => undefined,
   record: () => undefined,

@@ -173,6 +173,7 @@ export function outputLines({ stream, text, cut }: Output, style: Style): string
 const REASONS = {
   failure: 'the run failed',
   exit: 'the container has ended',
+  over: 'the run is over',
   quit: 'you asked for the end',
   recover: 'its ts-dock is dead',
   rm: 'it is removed',

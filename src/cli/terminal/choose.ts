@@ -2,11 +2,12 @@
 import { createRequire } from 'node:module';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { TsDockError } from '../../engine/failure.ts';
-import type { FrontEnd } from '../../engine/frontend.ts';
+import type { EngineEvent, FrontEnd } from '../../engine/frontend.ts';
 import { refusedWith } from '../../kernel/calls.ts';
 import { AT_FDCWD, O } from '../../kernel/flags.ts';
 import type { Cli } from '../cli.ts';
 import type { Watching } from '../options.ts';
+import { progressOn, type ProgressArea } from '../render/progress.ts';
 import { InteractiveFrontEnd } from './interactive.ts';
 import { Narrator } from './narrator.ts';
 import { linesFrom, linesOf, type Lines } from './lines.ts';
@@ -20,20 +21,35 @@ interface PersonsTerminal {
   readonly terminal: number;
 }
 
-/** @param interactive - standard input is the container's (`-i`) */
-export function chooseFrontEnd(cli: Cli, watching: Watching, interactive: boolean): FrontEnd {
+/**
+ * @param interactive - standard input is the container's (`-i`), or the archive's
+ * @param progress - how far a long step is may be shown
+ */
+export function chooseFrontEnd(
+  cli: Cli,
+  watching: Watching,
+  interactive: boolean,
+  progress = true,
+): FrontEnd {
   const { stops, step, commandFile } = watching;
-  if (!stops) return quiet(() => narratorOn(cli, process.stderr, watching), watching.trace);
+  const narratorOn = (output: NodeJS.WriteStream): Narrator =>
+    narrator(
+      cli,
+      output,
+      watching,
+      progress ? progressOn(output, (text) => cli.guarded(output).write(text)) : undefined,
+    );
+  if (!stops) return quiet(() => narratorOn(process.stderr), watching.trace, progress);
   const { stdin, stderr } = process;
   const script = (lines: Lines): FrontEnd => {
-    const narrator = narratorOn(cli, stderr, watching);
+    const narrator = narratorOn(stderr);
     const frontEnd = new ScriptedFrontEnd(narrator, lines, step);
     frontEnd.shell = shellFor(cli.place, (text) => narrator.line(text), undefined);
     return frontEnd;
   };
   const person = (screen: PersonsTerminal, shared: boolean): FrontEnd => {
     const { input, output, terminal } = screen;
-    const narrator = narratorOn(cli, output, watching);
+    const narrator = narratorOn(output);
     const frontEnd = new InteractiveFrontEnd(narrator, { input, output, shared });
     const whole = { input, output, terminal, detachKeys: undefined };
     frontEnd.shell = shellFor(cli.place, (text) => narrator.line(text), whole);
@@ -47,13 +63,15 @@ export function chooseFrontEnd(cli: Cli, watching: Watching, interactive: boolea
   return script(interactive ? linesOf('') : linesFrom(stdin));
 }
 
-function narratorOn(
+function narrator(
   cli: Cli,
   output: NodeJS.WriteStream,
   { stops, step, breakpoints, trace, showEnv }: Watching,
+  progress: ProgressArea | undefined,
 ): Narrator {
   return new Narrator({
     write: (text) => cli.guarded(output).write(text),
+    ...(progress === undefined ? {} : { progress }),
     style: cli.style(output),
     steps: stops,
     cards: step && breakpoints.length === 0,
@@ -79,11 +97,13 @@ function openTerminal(cli: Cli): PersonsTerminal | undefined {
 }
 
 /** Touches the standard streams only when there is something to say: to open them takes a tenth of a short run. */
-function quiet(make: () => Narrator, trace: boolean): FrontEnd {
+function quiet(make: () => Narrator, trace: boolean, progress: boolean): FrontEnd {
   let narrator: Narrator | undefined;
+  const wanted = ({ event }: EngineEvent): boolean =>
+    trace || event === 'warning' || (progress && (event === 'progress' || narrator !== undefined));
   return {
     on: (event) => {
-      if (!trace && event.event !== 'warning') return;
+      if (!wanted(event)) return;
       narrator ??= make();
       narrator.on(event);
     },

@@ -7,12 +7,15 @@ import { cardOf } from '../render/cards-file.ts';
 import { renderErrorText } from '../render/errors.ts';
 import { explanation } from '../render/explanation.ts';
 import { outputLines, stepFailed, stepLine, stepOutcome, undoHead, undoLine } from '../render/outcome.ts';
+import type { ProgressArea } from '../render/progress.ts';
 import type { Style } from '../render/style.ts';
 import { clean, shown } from '../render/text.ts';
 import { TraceTree } from '../render/trace.ts';
 
 export interface NarratorSettings {
   readonly write: (text: string) => void;
+  /** Where a long step shows how far it is; absent: nobody wants to know. */
+  readonly progress?: ProgressArea;
   readonly style: Style;
   /** Steps, answers and undoing; without it only warnings, and the tree at the end. */
   readonly steps: boolean;
@@ -63,6 +66,7 @@ export class Narrator {
 
   /** What is not of a run: help, a misspelt command. */
   line(text: string): void {
+    this.settings.progress?.clear();
     this.settings.write(`${text}\n`);
   }
 
@@ -70,6 +74,8 @@ export class Narrator {
     this.tree?.on(event);
     if (event.event === 'begin') this.infos = event.steps;
     if (event.event === 'warning') this.warn(event.text);
+    if (event.event === 'progress') this.settings.progress?.show(event.bars);
+    if (event.event === 'step-end' || event.event === 'step-failed') this.settings.progress?.clear();
     if (this.settings.steps) this.tell(event);
     if (event.event === 'end' && this.tree !== undefined)
       this.line(`\n${this.tree.render(this.settings.style)}`);
