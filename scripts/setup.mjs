@@ -62,6 +62,11 @@ const tests = [
   { package: 'iproute2', why: 'looks at links with other eyes than ours', there: program('ip') },
   { package: 'util-linux', why: 'has unshare and nsenter', there: program('nsenter') },
   { package: 'procps', why: 'has ps', there: program('ps') },
+  { package: 'docker-registry', why: 'is a real registry to pull from', there: program('docker-registry') },
+  { package: 'skopeo', why: 'copies images as other people do', there: program('skopeo') },
+  { package: 'openssl', why: 'makes the certificates of that registry', there: program('openssl') },
+  { package: 'zstd', why: 'packs layers as other people do', there: program('zstd') },
+  { package: 'python3', why: 'holds locks and measures memory in tests', there: program('python3') },
   { package: 'cpio', why: 'packs the disk of the cgroup v2 machine', there: program('cpio') },
   ...(process.arch === 'x64'
     ? [
