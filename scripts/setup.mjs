@@ -63,10 +63,13 @@ const tests = [
   { package: 'util-linux', why: 'has unshare and nsenter', there: program('nsenter') },
   { package: 'procps', why: 'has ps', there: program('ps') },
   { package: 'docker-registry', why: 'is a real registry to pull from', there: program('docker-registry') },
-  { package: 'skopeo', why: 'copies images as other people do', there: program('skopeo') },
   { package: 'openssl', why: 'makes the certificates of that registry', there: program('openssl') },
-  { package: 'zstd', why: 'packs layers as other people do', there: program('zstd') },
   { package: 'python3', why: 'holds locks and measures memory in tests', there: program('python3') },
+  { package: 'zstd', why: 'packs archives that are loaded', there: program('zstd') },
+  { package: 'skopeo', why: 'makes and reads images as others do', there: program('skopeo') },
+  { package: 'umoci', why: 'makes OCI layouts', there: program('umoci') },
+  { package: 'buildah', why: 'builds images', there: program('buildah') },
+  { package: 'debootstrap', why: 'makes the root of a Debian', there: program('debootstrap') },
   { package: 'cpio', why: 'packs the disk of the cgroup v2 machine', there: program('cpio') },
   ...(process.arch === 'x64'
     ? [
@@ -208,6 +211,11 @@ async function main() {
   if (withTests && existsSync(machine)) {
     const { prepare } = await import(pathToFileURL(machine).href);
     await prepare();
+  }
+  const debian = join(import.meta.dirname, 'debian-root.mjs');
+  if (withTests && process.platform === 'linux' && existsSync(debian)) {
+    const { prepare } = await import(pathToFileURL(debian).href);
+    prepare();
   }
   say('Ready: dist/ts-dock.cjs, or npx ts-dock in this folder.');
 }

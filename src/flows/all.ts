@@ -3,6 +3,7 @@ import type { AnyStep } from '../engine/step.ts';
 import { createFlow } from './create.ts';
 import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
+import { importFlow, loadFlow } from './load.ts';
 import { pullFlow } from './pull.ts';
 import { restartFlow } from './restart.ts';
 import { attachedRunFlow, attachedStartFlow, detachedRunFlow, policyFlow, runFlow } from './run.ts';
@@ -19,6 +20,8 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   host: hostFlow,
   stop: stopFlow,
   restart: restartFlow,
+  load: loadFlow,
+  import: importFlow,
   pull: pullFlow,
   'restart-policy': policyFlow,
 };

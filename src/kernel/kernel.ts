@@ -370,6 +370,11 @@ export class Kernel {
     return bytes.subarray(0, fs.readSync(fd, bytes, 0, max, offset));
   }
 
+  /** What comes out of a file or a pipe, from its beginning on. Opened and read beside the event loop. Not recorded. */
+  streamFile(path: string): AsyncIterable<Uint8Array> {
+    return fs.createReadStream(path);
+  }
+
   /** Calls back whenever something in a folder of the daemon's changes; at least once for several changes. Keeps the event loop alive. */
   watchFolder(path: string, changed: () => void): Watch {
     const watcher = fs.watch(path, changed);

@@ -23,7 +23,14 @@ export interface ImageManifest {
 export interface ImageIndex {
   readonly kind: 'index';
   readonly mediaType: string;
-  readonly manifests: readonly (Descriptor & { readonly platform: Platform | undefined })[];
+  readonly manifests: readonly Listed[];
+}
+
+/** One of several in an index. */
+export interface Listed extends Descriptor {
+  readonly platform: Platform | undefined;
+  /** Those that are texts. */
+  readonly annotations: ReadonlyMap<string, string>;
 }
 
 const DOCKER = 'application/vnd.docker.distribution.manifest';
@@ -31,13 +38,13 @@ const OCI = 'application/vnd.oci.image';
 export const DOCKER_MANIFEST = `${DOCKER}.v2+json`;
 const DOCKER_LIST = `${DOCKER}.list.v2+json`;
 const OCI_MANIFEST = `${OCI}.manifest.v1+json`;
-const OCI_INDEX = `${OCI}.index.v1+json`;
+export const OCI_INDEX = `${OCI}.index.v1+json`;
 
 export const DOCKER_CONFIG = 'application/vnd.docker.container.image.v1+json';
 export const DOCKER_LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
-const MANIFESTS = [OCI_MANIFEST, DOCKER_MANIFEST];
-const INDEXES = [OCI_INDEX, DOCKER_LIST];
+export const MANIFESTS = [OCI_MANIFEST, DOCKER_MANIFEST];
+export const INDEXES = [OCI_INDEX, DOCKER_LIST];
 const CONFIGS = [DOCKER_CONFIG, `${OCI}.config.v1+json`];
 const LAYERS = [
   DOCKER_LAYER,
@@ -125,13 +132,19 @@ function layer(where: string, key: string, value: unknown): Descriptor {
 function index(where: string, mediaType: string, json: Fields): ImageIndex {
   const manifests = list(where, 'manifests', json['manifests']).map((each, at) => {
     const key = `manifests[${at}]`;
-    const { platform } = fields(where, key, each);
+    const { platform, annotations } = fields(where, key, each);
     return {
       ...descriptor(where, key, each),
+      annotations: textsOf(annotations),
       platform: platform === undefined ? undefined : platformOf(where, `${key}.platform`, platform),
     };
   });
   return { kind: 'index', mediaType, manifests };
+}
+
+function textsOf(value: unknown): ReadonlyMap<string, string> {
+  const isPair = (pair: [string, unknown]): pair is [string, string] => typeof pair[1] === 'string';
+  return new Map(typeof value === 'object' && value !== null ? Object.entries(value).filter(isPair) : []);
 }
 
 function platformOf(where: string, key: string, value: unknown): Platform {
@@ -143,9 +156,9 @@ function platformOf(where: string, key: string, value: unknown): Platform {
 /** Whose platform serves best; of equals the first, as the specification says. */
 export function choose(
   where: string,
-  { manifests }: ImageIndex,
+  { manifests }: Pick<ImageIndex, 'manifests'>,
   wanted: Platform,
-): Descriptor & { readonly platform: Platform | undefined } {
+): Listed {
   const known = manifests.filter(({ mediaType }) => [...MANIFESTS, ...INDEXES].includes(mediaType));
   const ranked = known
     .map((each) => ({ each, far: each.platform === undefined ? 1000 : distance(wanted, each.platform) }))
@@ -197,7 +210,7 @@ function list(where: string, key: string, value: unknown): readonly unknown[] {
 function bad(
   where: string,
   why: string,
-  means = 'A registry gives what others have put there.',
+  means = 'It was made by others, and breaks a rule of its kind.',
 ): TsDockError {
   return new TsDockError('bad-image', `cannot use ${where}: ${why}`, { means });
 }

@@ -14,7 +14,14 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_BUDGETS } from '../../src/archive/budgets.ts';
 import { chainIds } from '../../src/daemon/image-config.ts';
-import { diffIdOf, findLayer, hasLayer, makeLayer, type LayerRequest } from '../../src/daemon/layer-store.ts';
+import {
+  diffIdOf,
+  findLayer,
+  hasLayer,
+  makeLayer,
+  type Layer,
+  type LayerRequest,
+} from '../../src/daemon/layer-store.ts';
 import { diffOf, layerFolder, layerOf } from '../../src/daemon/layers.ts';
 import type { Place } from '../../src/daemon/place.ts';
 import { directory, file, hardlink, pieces, symlink, tarOf } from '../archive/rig-tar.ts';
@@ -180,7 +187,7 @@ describe.skipIf(skipUnlessRoot())('a layer', () => {
 describe.skipIf(skipUnlessRoot())('a hard link to a file of the layers below', () => {
   const join2 = async (...lower: readonly Buffer[]): Promise<{ place: Place; path: string }> => {
     const place = freshPlace();
-    const layers = [];
+    const layers: Layer[] = [];
     for (const tar of lower) layers.push(await addLayer(place, tar, layers));
     const tar = tarOf(hardlink('new', 'd/old'));
     const { chainId } = await addLayer(place, tar, layers);

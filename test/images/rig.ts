@@ -70,7 +70,7 @@ export async function addLayer(place: Place, tar: Uint8Array, below: readonly La
     findLayer(sys, place, chain) ??
     makeLayer(sys, place, {
       scratch: join(place.work, 'test'),
-      below: below.map(({ chainId }) => chainId),
+      below: below.map(({ chainId, folder }) => folder ?? chainId),
       diffId,
       source: pieces(tar),
       budgets: DEFAULT_BUDGETS,

@@ -1,0 +1,2 @@
+export const archive: string;
+export function prepare(): boolean;
