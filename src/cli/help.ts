@@ -101,6 +101,43 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
         ['ts-dock exec --step web true', 'see how a container is joined'],
       ],
     },
+    pull: {
+      text: `A name without a host is Docker's: debian is docker.io/library/debian. Each layer is fetched once: what an
+image has in common with others is here already, what a pull that was cut short had fetched is kept for
+a day, and a layer that was half fetched goes on where it was. Two pulls of one image share the work.
+
+Registries are spoken to by TLS, and certificates are always checked. Their authorities are those of this host, of
+NODE_EXTRA_CA_CERTS, and of /etc/docker/certs.d/HOST:PORT/*.crt (there also *.cert and *.key of our own). Only this
+machine (127.0.0.0/8, ::1, localhost) and what --insecure-registry or TS_DOCK_INSECURE_REGISTRIES names may do
+without TLS, where they speak none; nothing else ever falls back. A named host is meant with just
+its port, and no name is looked up to see whether its address lies in a named network. Proxies
+(HTTP_PROXY, HTTPS_PROXY) are not used.
+
+Names and passwords are those of ~/.docker/config.json (or of the folder DOCKER_CONFIG), which docker login and
+skopeo login --authfile write; its helpers (credsStore, credHelpers) are looked for where programs of the system lie.
+They stand in no journal, record, trace or error.
+
+Variables: TS_DOCK_PARALLEL_DOWNLOADS (3), TS_DOCK_REGISTRY_RETRIES (5), TS_DOCK_REGISTRY_BACKOFF_SECONDS (0.5, doubled
+each time), TS_DOCK_REGISTRY_PATIENCE_SECONDS (60: how long a registry may let us wait),
+TS_DOCK_REGISTRY_CONNECT_SECONDS (15), TS_DOCK_REGISTRY_IDLE_SECONDS (60), TS_DOCK_CERTS_DIR.`,
+      examples: [
+        ['ts-dock pull debian:stable', 'from docker.io'],
+        ['ts-dock pull localhost:5000/me/app@sha256:…', 'exactly this one'],
+        ['ts-dock pull --platform linux/arm64 debian', 'of several, the one for another machine'],
+        ['ts-dock pull --step debian', 'see how an image comes here, one step at a time'],
+        ['ts-dock pull --insecure-registry 10.0.0.5:5000 10.0.0.5:5000/app', 'without TLS, as it has none'],
+        ['ts-dock run --break pull.fetch-layers debian', 'stop in the pull that a run begins with'],
+      ],
+    },
+    push: {
+      text: `The image must have a name that leads to the registry: \`ts-dock tag\` gives it one. Only what is lacking
+there is sent. It arrives under the same id. Credentials and TLS are as with pull. The manifest is of
+Docker's schema 2, and layers are packed with gzip.`,
+      examples: [
+        ['ts-dock tag base localhost:5000/me/base', 'a name that says where to'],
+        ['ts-dock push localhost:5000/me/base', 'send it there'],
+      ],
+    },
     stop: {
       text: `Asks with SIGTERM, or with what --stop-signal or the image says, and kills after -t seconds. It
 comes back when all that the container's run had made is undone. A paused container goes
@@ -362,7 +399,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...['rename', 'update', 'rm'],
   ],
   'See what there is:': ['ps', 'stats', 'events', 'inspect'],
-  'Images:': ['images', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
+  'Images:': ['images', 'pull', 'push', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 
