@@ -84,17 +84,7 @@ Napi::Value change_mode(const Args& args) {
 Napi::Value status(const Args& args) {
   struct stat found;
   checked("fstat", ::fstat(args.descriptor(0), &found));
-  Napi::Object answer = Napi::Object::New(args.env());
-  answer.Set("dev", number(args, found.st_dev));
-  answer.Set("ino", number(args, found.st_ino));
-  answer.Set("mode", number(args, found.st_mode));
-  answer.Set("nlink", number(args, found.st_nlink));
-  answer.Set("uid", number(args, found.st_uid));
-  answer.Set("gid", number(args, found.st_gid));
-  answer.Set("rdevMajor", number(args, major(found.st_rdev)));
-  answer.Set("rdevMinor", number(args, minor(found.st_rdev)));
-  answer.Set("size", number(args, found.st_size));
-  return answer;
+  return status_of(args, found);
 }
 
 Napi::Value filesystem_type(const Args& args) {

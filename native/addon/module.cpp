@@ -9,6 +9,7 @@ namespace {
 
 Napi::Object initialize(Napi::Env, Napi::Object exports) {
   tsdock::offer_files(exports);
+  tsdock::offer_nodes(exports);
   tsdock::offer_trees(exports);
   tsdock::offer_mounts(exports);
   tsdock::offer_trials(exports);

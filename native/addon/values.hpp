@@ -6,6 +6,7 @@
 #pragma once
 
 #include <napi.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <exception>
@@ -78,7 +79,11 @@ void offer(Napi::Object& exports, const char* name) {
   exports.Set(name, Napi::Function::New<guarded<call>>(exports.Env(), name));
 }
 
+// stat(2) as `Stat` of binding.ts has it.
+Napi::Value status_of(const Args& args, const struct stat& found);
+
 void offer_files(Napi::Object& exports);
+void offer_nodes(Napi::Object& exports);
 void offer_trees(Napi::Object& exports);
 void offer_mounts(Napi::Object& exports);
 void offer_trials(Napi::Object& exports);

@@ -28,6 +28,10 @@ export interface Stat {
   readonly rdevMajor: number;
   readonly rdevMinor: number;
   readonly size: number;
+  /** What lies on disk, in units of 512 bytes. */
+  readonly blocks: number;
+  /** Nanoseconds since 1970. */
+  readonly mtime: bigint;
 }
 
 /** What to clone: dockerinit from `exe` (a descriptor, by execveat with AT_EMPTY_PATH) in new namespaces. */
@@ -158,6 +162,31 @@ export interface Binding {
   readFd(fd: number, max: number): Or<Buffer>;
   writeFd(fd: number, bytes: Uint8Array): Or<number>;
   close(fd: number): Or<0>;
+
+  // --- what archives bring; a name is one plain component and is never followed --------------------------------------
+  linkat(fromDir: number, from: string, toDir: number, to: string): Or<0>;
+  /** Both times, in nanoseconds since 1970 (64 bits). */
+  utimensat(dirfd: number, name: string, time: bigint): Or<0>;
+  futimens(fd: number, time: bigint): Or<0>;
+  fstatat(dirfd: number, name: string): Or<Stat>;
+  /** EOPNOTSUPP for a symbolic link, which has no mode of its own. */
+  fchmodat(dirfd: number, name: string, mode: number): Or<0>;
+  fsetxattr(fd: number, name: string, value: Uint8Array): Or<0>;
+  fgetxattr(fd: number, name: string): Or<Buffer>;
+  flistxattr(fd: number): Or<string[]>;
+  fremovexattr(fd: number, name: string): Or<0>;
+  /** The four on a name: l*xattr through /proc/self/fd, so that they also do what Linux 6.13's setxattrat does before it. */
+  setxattrat(dirfd: number, file: string, name: string, value: Uint8Array): Or<0>;
+  getxattrat(dirfd: number, file: string, name: string): Or<Buffer>;
+  listxattrat(dirfd: number, file: string): Or<string[]>;
+  removexattrat(dirfd: number, file: string, name: string): Or<0>;
+  ftruncate(fd: number, size: number): Or<0>;
+  /** All of `bytes`, at `offset`. */
+  pwrite(fd: number, bytes: Uint8Array, offset: number): Or<number>;
+  /** Where data (SEEK_DATA) or a hole (SEEK_HOLE) begins, from `offset` on; -1: not any more. */
+  seekData(fd: number, offset: number): Or<number>;
+  seekHole(fd: number, offset: number): Or<number>;
+
   /**
    * Removes `name` and all below it through descriptors only: O_NOFOLLOW, no crossing into another mount.
    * Gone already is success; `{call, errno}` names the first refusal, but the rest is removed all the same.

@@ -46,6 +46,7 @@ export const O = {
 
 export const RESOLVE = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 16 } as const;
 export const AT = { SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, EMPTY_PATH: 0x1000 } as const;
+export const RENAME = { NOREPLACE: 1, EXCHANGE: 2 } as const;
 export const SHUT = { RD: 0, WR: 1, RDWR: 2 } as const;
 export const POLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const;
 
@@ -62,5 +63,17 @@ export function flagNames(prefix: string, table: Readonly<Record<string, number>
   if (rest !== 0) names.push(`0x${(rest >>> 0).toString(16)}`);
   return names.length === 0 ? '0' : names.join('|');
 }
+
+/** File types in a mode (S_IFMT). */
+export const S = {
+  IFMT: 0o170000,
+  IFIFO: 0o010000,
+  IFCHR: 0o020000,
+  IFDIR: 0o040000,
+  IFBLK: 0o060000,
+  IFREG: 0o100000,
+  IFLNK: 0o120000,
+  IFSOCK: 0o140000,
+} as const;
 
 export const octal = (mode: number): string => `0${mode.toString(8)}`;

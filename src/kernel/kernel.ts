@@ -24,7 +24,7 @@ import {
 } from './binding.ts';
 import { KernelError, now, refusedWith, type Call } from './calls.ts';
 import { openDatabase, type SqlRow, type SqlValue } from './sqlite.ts';
-import { CLONE, flagNames, MNT, MS, O, octal, POLL, RESOLVE } from './flags.ts';
+import { CLONE, flagNames, MNT, MS, O, octal, POLL, RENAME, RESOLVE } from './flags.ts';
 
 const quote = (text: string): string => JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text);
 const at = (dirfd: number): string => (dirfd === -100 ? 'AT_FDCWD' : dirfd.toString());
@@ -57,6 +57,9 @@ const MOST_CALLS = 10_000;
 export class Kernel {
   private calls: Call[] = [];
   private more = 0;
+  private most = MOST_CALLS;
+  /** Who has the record, where this is a port of {@link sparing}. */
+  private recorder: Kernel | undefined;
   private readonly native: () => Binding;
 
   constructor(native: () => Binding = binding) {
@@ -269,48 +272,75 @@ export class Kernel {
   // --- beneath a descriptor -----------------------------------------------------------------------------------------
 
   openat2(dirfd: number, path: string, flags: number, mode = 0, resolve: number = RESOLVE.BENEATH): number {
-    const how = `{flags=${openFlags(flags)}${mode === 0 ? '' : `, mode=${octal(mode)}`}, resolve=${flagNames('RESOLVE_', RESOLVE, resolve)}}`;
-    return this.ask('openat2', [at(dirfd), quote(path), how, HOW_SIZE], (k) =>
-      k.openat2(dirfd, path, flags, mode, resolve),
+    const how = (): string =>
+      `{flags=${openFlags(flags)}${mode === 0 ? '' : `, mode=${octal(mode)}`}, resolve=${flagNames('RESOLVE_', RESOLVE, resolve)}}`;
+    return this.ask(
+      'openat2',
+      () => [at(dirfd), quote(path), how(), HOW_SIZE],
+      (k) => k.openat2(dirfd, path, flags, mode, resolve),
     );
   }
 
   mkdirat(dirfd: number, name: string, mode: number): void {
-    this.ask('mkdirat', [at(dirfd), quote(name), octal(mode)], (k) => k.mkdirat(dirfd, name, mode));
+    this.ask(
+      'mkdirat',
+      () => [at(dirfd), quote(name), octal(mode)],
+      (k) => k.mkdirat(dirfd, name, mode),
+    );
   }
 
   symlinkat(target: string, dirfd: number, name: string): void {
-    this.ask('symlinkat', [quote(target), at(dirfd), quote(name)], (k) => k.symlinkat(target, dirfd, name));
+    this.ask(
+      'symlinkat',
+      () => [quote(target), at(dirfd), quote(name)],
+      (k) => k.symlinkat(target, dirfd, name),
+    );
   }
 
   readlinkat(dirfd: number, name: string): string {
-    return this.ask('readlinkat', [at(dirfd), quote(name)], (k) => k.readlinkat(dirfd, name));
+    return this.ask(
+      'readlinkat',
+      () => [at(dirfd), quote(name)],
+      (k) => k.readlinkat(dirfd, name),
+    );
   }
 
   unlinkat(dirfd: number, name: string, flags = 0): void {
-    this.ask('unlinkat', [at(dirfd), quote(name), flags === 0 ? '0' : 'AT_REMOVEDIR'], (k) =>
-      k.unlinkat(dirfd, name, flags),
+    this.ask(
+      'unlinkat',
+      () => [at(dirfd), quote(name), flags === 0 ? '0' : 'AT_REMOVEDIR'],
+      (k) => k.unlinkat(dirfd, name, flags),
     );
   }
 
   mknodat(dirfd: number, name: string, mode: number, major: number, minor: number): void {
     const device = `makedev(${major.toString()}, ${minor.toString()})`;
-    this.ask('mknodat', [at(dirfd), quote(name), octal(mode), device], (k) =>
-      k.mknodat(dirfd, name, mode, major, minor),
+    this.ask(
+      'mknodat',
+      () => [at(dirfd), quote(name), octal(mode), device],
+      (k) => k.mknodat(dirfd, name, mode, major, minor),
     );
   }
 
   fchownat(dirfd: number, name: string, uid: number, gid: number, flags: number): void {
-    const args = [at(dirfd), quote(name), uid.toString(), gid.toString(), `0x${flags.toString(16)}`];
+    const args = () => [at(dirfd), quote(name), uid.toString(), gid.toString(), `0x${flags.toString(16)}`];
     this.ask('fchownat', args, (k) => k.fchownat(dirfd, name, uid, gid, flags));
   }
 
   fchmod(fd: number, mode: number): void {
-    this.ask('fchmod', [fd.toString(), octal(mode)], (k) => k.fchmod(fd, mode));
+    this.ask(
+      'fchmod',
+      () => [fd.toString(), octal(mode)],
+      (k) => k.fchmod(fd, mode),
+    );
   }
 
   fstat(fd: number): Stat {
-    return this.ask('fstat', [fd.toString()], (k) => k.fstat(fd));
+    return this.ask(
+      'fstat',
+      () => [fd.toString()],
+      (k) => k.fstat(fd),
+    );
   }
 
   fstatfs(fd: number): number {
@@ -318,7 +348,11 @@ export class Kernel {
   }
 
   readdir(fd: number): string[] {
-    return this.ask('getdents64', [fd.toString()], (k) => k.readdir(fd));
+    return this.ask(
+      'getdents64',
+      () => [fd.toString()],
+      (k) => k.readdir(fd),
+    );
   }
 
   readFd(fd: number, max: number): Buffer {
@@ -349,13 +383,209 @@ export class Kernel {
   }
 
   writeFd(fd: number, bytes: Uint8Array): number {
-    return this.ask('write', [fd.toString(), `${bytes.length.toString()} bytes`], (k) =>
-      k.writeFd(fd, bytes),
+    return this.ask(
+      'write',
+      () => [fd.toString(), `${bytes.length.toString()} bytes`],
+      (k) => k.writeFd(fd, bytes),
     );
   }
 
   close(fd: number): void {
-    this.ask('close', [fd.toString()], (k) => k.close(fd));
+    this.ask(
+      'close',
+      () => [fd.toString()],
+      (k) => k.close(fd),
+    );
+  }
+
+  /** Exchanges or moves (RENAME of flags.ts); neither name is followed. */
+  renameat2(fromDir: number, from: string, toDir: number, to: string, flags = 0): void {
+    const words = (): string[] => [
+      at(fromDir),
+      quote(from),
+      at(toDir),
+      quote(to),
+      flagNames('RENAME_', RENAME, flags),
+    ];
+    this.ask('renameat2', words, (k) => k.renameat2(fromDir, from, toDir, to, flags));
+  }
+
+  // --- what archives bring: one plain name at a descriptor, never followed --------------------------------------------
+
+  linkat(fromDir: number, from: string, toDir: number, to: string): void {
+    this.ask(
+      'linkat',
+      () => [at(fromDir), quote(from), at(toDir), quote(to), '0'],
+      (k) => k.linkat(fromDir, from, toDir, to),
+    );
+  }
+
+  /** Both times, in nanoseconds since 1970. */
+  utimensat(dirfd: number, name: string, time: bigint): void {
+    this.ask(
+      'utimensat',
+      () => [at(dirfd), quote(name), nanoseconds(time), 'AT_SYMLINK_NOFOLLOW'],
+      (k) => k.utimensat(dirfd, name, time),
+    );
+  }
+
+  futimens(fd: number, time: bigint): void {
+    this.ask(
+      'utimensat',
+      () => [fd.toString(), 'NULL', nanoseconds(time), '0'],
+      (k) => k.futimens(fd, time),
+    );
+  }
+
+  fstatat(dirfd: number, name: string): Stat {
+    return this.ask(
+      'newfstatat',
+      () => [at(dirfd), quote(name), 'AT_SYMLINK_NOFOLLOW'],
+      (k) => k.fstatat(dirfd, name),
+    );
+  }
+
+  /** Undefined where there is nothing of this name. */
+  fstatatIfThere(dirfd: number, name: string): Stat | undefined {
+    try {
+      return this.fstatat(dirfd, name);
+    } catch (error) {
+      if (refusedWith(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  }
+
+  fchmodat(dirfd: number, name: string, mode: number): void {
+    this.ask(
+      'fchmodat2',
+      () => [at(dirfd), quote(name), octal(mode), 'AT_SYMLINK_NOFOLLOW'],
+      (k) => k.fchmodat(dirfd, name, mode),
+    );
+  }
+
+  fsetxattr(fd: number, name: string, value: Uint8Array): void {
+    this.ask(
+      'fsetxattr',
+      () => [fd.toString(), quote(name), bytesOf(value), '0'],
+      (k) => k.fsetxattr(fd, name, value),
+    );
+  }
+
+  /** Undefined where there is none of this name, or the file system has none at all. */
+  fgetxattr(fd: number, name: string): Buffer | undefined {
+    return this.attribute(() =>
+      this.ask(
+        'fgetxattr',
+        () => [fd.toString(), quote(name)],
+        (k) => k.fgetxattr(fd, name),
+        bytesOf,
+      ),
+    );
+  }
+
+  flistxattr(fd: number): string[] {
+    return (
+      this.attribute(() =>
+        this.ask(
+          'flistxattr',
+          () => [fd.toString()],
+          (k) => k.flistxattr(fd),
+          (names) => `[${names.map(quote).join(', ')}]`,
+        ),
+      ) ?? []
+    );
+  }
+
+  fremovexattr(fd: number, name: string): void {
+    this.ask(
+      'fremovexattr',
+      () => [fd.toString(), quote(name)],
+      (k) => k.fremovexattr(fd, name),
+    );
+  }
+
+  setxattrat(dirfd: number, file: string, name: string, value: Uint8Array): void {
+    this.ask(
+      'lsetxattr',
+      () => [throughProc(dirfd, file), quote(name), bytesOf(value), '0'],
+      (k) => k.setxattrat(dirfd, file, name, value),
+    );
+  }
+
+  getxattrat(dirfd: number, file: string, name: string): Buffer | undefined {
+    return this.attribute(() =>
+      this.ask(
+        'lgetxattr',
+        () => [throughProc(dirfd, file), quote(name)],
+        (k) => k.getxattrat(dirfd, file, name),
+        bytesOf,
+      ),
+    );
+  }
+
+  listxattrat(dirfd: number, file: string): string[] {
+    return (
+      this.attribute(() =>
+        this.ask(
+          'llistxattr',
+          () => [throughProc(dirfd, file)],
+          (k) => k.listxattrat(dirfd, file),
+          (names) => `[${names.map(quote).join(', ')}]`,
+        ),
+      ) ?? []
+    );
+  }
+
+  removexattrat(dirfd: number, file: string, name: string): void {
+    this.ask(
+      'lremovexattr',
+      () => [throughProc(dirfd, file), quote(name)],
+      (k) => k.removexattrat(dirfd, file, name),
+    );
+  }
+
+  private attribute<T>(ask: () => T): T | undefined {
+    try {
+      return ask();
+    } catch (error) {
+      if (refusedWith(error, 'ENODATA', 'EOPNOTSUPP')) return undefined;
+      throw error;
+    }
+  }
+
+  ftruncate(fd: number, size: number): void {
+    this.ask(
+      'ftruncate',
+      () => [fd.toString(), size.toString()],
+      (k) => k.ftruncate(fd, size),
+    );
+  }
+
+  /** All of `bytes`. */
+  pwrite(fd: number, bytes: Uint8Array, offset: number): void {
+    this.ask(
+      'pwrite64',
+      () => [fd.toString(), bytesOf(bytes), offset.toString()],
+      (k) => k.pwrite(fd, bytes, offset),
+    );
+  }
+
+  /** Where data begins, from `offset` on; -1: from there on is only a hole. */
+  seekData(fd: number, offset: number): number {
+    return this.ask(
+      'lseek',
+      () => [fd.toString(), offset.toString(), 'SEEK_DATA'],
+      (k) => k.seekData(fd, offset),
+    );
+  }
+
+  /** Where a hole begins, from `offset` on: at the latest at the file's end. */
+  seekHole(fd: number, offset: number): number {
+    return this.ask(
+      'lseek',
+      () => [fd.toString(), offset.toString(), 'SEEK_HOLE'],
+      (k) => k.seekHole(fd, offset),
+    );
   }
 
   removeTree(dirfd: number, name: string): void {
@@ -723,19 +953,52 @@ export class Kernel {
 
   // --- recording ----------------------------------------------------------------------------------------------------
 
-  private record(call: Call): void {
-    if (this.calls.length < MOST_CALLS) this.calls.push(call);
-    else this.more += 1;
+  /**
+   * A port for work that consists of very many calls of a few kinds: the first `most` of them are recorded here, so that
+   * what the step does before and after still is.
+   */
+  sparing(most = 1_000): Kernel {
+    const port = new Kernel(this.native);
+    port.recorder = this;
+    port.most = most;
+    return port;
   }
 
+  private mayRecord(): boolean {
+    return this.recorder === undefined
+      ? this.calls.length < this.most
+      : this.most > 0 && this.recorder.mayRecord();
+  }
+
+  private leftOut(): void {
+    if (this.recorder === undefined) this.more += 1;
+    else this.recorder.leftOut();
+  }
+
+  private record(call: Call): void {
+    if (!this.mayRecord()) return this.leftOut();
+    if (this.recorder === undefined) this.calls.push(call);
+    else {
+      this.most -= 1;
+      this.recorder.record(call);
+    }
+  }
+
+  /** `words`: the arguments, made only where they are shown, as an archive brings calls by the hundred thousand. */
   private ask<T>(
     call: string,
-    args: string[],
+    words: string[] | (() => string[]),
     act: (native: Binding) => Or<T>,
     show: (value: T) => string = shown,
   ): T {
-    const start = now();
+    const recorded = this.mayRecord();
+    const start = recorded ? now() : 0;
     const got = act(this.native());
+    if (!recorded && !isRefused(got)) {
+      this.leftOut();
+      return got;
+    }
+    const args = typeof words === 'function' ? words() : words;
     if (isRefused(got)) {
       const error = new KernelError(got.call, args, got.errno);
       this.record({ call, args, result: '', errno: error.code, at: start, ns: now() - start });
@@ -758,6 +1021,11 @@ export class Kernel {
     }
   }
 }
+
+const bytesOf = (value: Uint8Array): string => `${value.length.toString()} bytes`;
+const throughProc = (dirfd: number, name: string): string =>
+  quote(`/proc/self/fd/${dirfd.toString()}/${name}`);
+const nanoseconds = (time: bigint): string => `{nanoseconds=${time.toString()}}`;
 
 /** The host's programs are looked for here and nowhere else: never along a PATH that somebody handed to us. */
 const HOST_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
