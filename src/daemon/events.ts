@@ -12,6 +12,7 @@ import type { Place } from './place.ts';
 export const ACTIONS = [
   ...(['create', 'start', 'die', 'destroy', 'kill', 'stop', 'restart', 'pause', 'unpause'] as const),
   ...(['rename', 'update', 'oom', 'attach', 'detach', 'exec_create', 'exec_start', 'exec_die'] as const),
+  ...(['commit', 'copy', 'export'] as const),
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
