@@ -11,7 +11,7 @@ import type { Place } from './place.ts';
 import { isId, readCapped, scratchFolder, shortId } from './store.ts';
 
 /** Far above any real image, far below what would hurt (CVE-2023-25153: a manifest was read whole). */
-const MAX_JSON = 4 * 1024 * 1024;
+export const MAX_JSON = 4 * 1024 * 1024;
 
 /** Docker 1.2.0's limit, the number of branches that its aufs could mount. */
 export const MAX_IMAGE_DEPTH = 127;
@@ -110,6 +110,7 @@ const ALLOWED: Readonly<Partial<Record<keyof Config, Reader>>> = {
   Volumes: keys,
   WorkingDir: text,
   Entrypoint: texts,
+  StopSignal: text,
 };
 
 function imageConfig(id: string, value: unknown): Partial<Config> {

@@ -1,6 +1,7 @@
 /**
  * Layers: `overlay/<id>/diff` is what a layer adds, and `overlay/l/<short>` is a link to it. The short names are what
  * fits 124 layers into the 4095 bytes of mount options; they are resolved from `overlay/l`, wherever the root lies.
+ * `overlay/<id>/link` holds the short name of an image's layer, which need not lie in the image's own folder.
  */
 import { join } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
@@ -11,6 +12,7 @@ import type { Place } from './place.ts';
 import { shortId } from './store.ts';
 
 export const layerFolder = (place: Place, id: string): string => join(place.overlay, id);
+/** Of a layer's or a container's own folder; an image's layer lies in that of {@link layerOf}. */
 export const diffOf = (place: Place, id: string): string => join(place.overlay, id, 'diff');
 export const linkFolder = (place: Place): string => join(place.overlay, 'l');
 export const mountPoint = (place: Place, container: string): string => join(place.overlay, 'mnt', container);
@@ -20,26 +22,47 @@ const SHORTEST = 12;
 /** A page, and its last byte is the end of the string. */
 const MOST_OPTIONS = 4095;
 
-/** Gives a staged folder (with `diff` in it) its place among the layers. What is there already has the same content. */
+/**
+ * Gives a staged folder (with `diff` in it) its place among the layers, with all that belongs to it: whoever finds it there
+ * finds it whole. What is there already has the same content.
+ */
 export function adoptLayer(sys: Kernel, place: Place, id: string, staged: string): void {
-  try {
-    sys.rename(staged, layerFolder(place, id));
-  } catch (error) {
-    if (!refusedWith(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-  }
-  if (sys.readIfThere(join(layerFolder(place, id), 'link')) === undefined) linkLayer(sys, place, id);
+  sys.replaceFileLoosely(join(staged, 'link'), linkLayer(sys, place, id));
+  putFolder(sys, staged, layerFolder(place, id), ['link']);
 }
 
-/** Two ids may begin alike: then the later one's short name is longer. */
-function linkLayer(sys: Kernel, place: Place, id: string): void {
+/**
+ * Renames a folder into its place. Where there is one already that one stays, and gets of `parts` what it lacks: it may be
+ * in use, and what lacks a part was left by somebody who was killed.
+ */
+export function putFolder(sys: Kernel, staged: string, target: string, parts: readonly string[]): void {
+  try {
+    sys.rename(staged, target);
+  } catch (error) {
+    if (!refusedWith(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    for (const part of parts)
+      if (!sys.exists(join(target, part))) sys.rename(join(staged, part), join(target, part));
+  }
+}
+
+/** A link to the layer, which need not be there yet. Two ids may begin alike: then the later one's short name is longer. */
+function linkLayer(sys: Kernel, place: Place, id: string): string {
   const target = `../${id}/diff`;
-  for (let length = SHORTEST; length <= id.length; length += 1) {
+  for (let length = SHORTEST; ; length += 1) {
     const short = id.slice(0, length);
     const path = join(linkFolder(place), short);
-    if (sys.exists(path) ? sys.readlink(path) === target : made(sys, target, path)) {
-      sys.replaceFileLoosely(join(layerFolder(place, id), 'link'), short);
-      return;
-    }
+    if (linksTo(sys, path, target) || made(sys, target, path)) return short;
+    if (length >= id.length) throw badImage(id, `${path} is in the way of its layer`);
+  }
+}
+
+/** A dangling link of an earlier attempt counts as there. */
+function linksTo(sys: Kernel, path: string, target: string): boolean {
+  try {
+    return sys.readlink(path) === target;
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT', 'EINVAL')) return false;
+    throw error;
   }
 }
 
@@ -48,8 +71,24 @@ function made(sys: Kernel, target: string, path: string): boolean {
     sys.symlink(target, path);
     return true;
   } catch (error) {
-    // A dangling link of an earlier attempt counts as there.
-    if (refusedWith(error, 'EEXIST')) return sys.readlink(path) === target;
+    if (refusedWith(error, 'EEXIST')) return linksTo(sys, path, target);
+    throw error;
+  }
+}
+
+/** The folder's name beneath `overlay` that holds the layer of an image: images that stand on the same layer share it. */
+export function layerOf(sys: Kernel, place: Place, id: string): string {
+  const short = shortNameOf(sys, place, id);
+  const [, folder] = /^\.\.\/([0-9a-f]{64})\/diff$/.exec(readlinkIfThere(sys, join(linkFolder(place), short))) ?? [];
+  if (folder === undefined) throw badImage(id, 'its layer is not there');
+  return folder;
+}
+
+function readlinkIfThere(sys: Kernel, path: string): string {
+  try {
+    return sys.readlink(path);
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT', 'EINVAL')) return '';
     throw error;
   }
 }

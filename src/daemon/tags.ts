@@ -1,10 +1,14 @@
-/** The TagStore: `repositories-overlay`, one JSON object from repository to tag to image id, read anew at each lookup. */
+/**
+ * The TagStore: `repositories-overlay`, one JSON object from repository to tag to image id, read anew at each lookup. What
+ * was pulled by its digest stands there under `sha256:<hex>` in place of a tag.
+ */
 import { TsDockError } from '../engine/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { badImage, imageIds, readImage } from './images.ts';
+import { underLock } from './lock.ts';
 import type { Image } from './model.ts';
 import type { Place } from './place.ts';
-import { DEFAULT_TAG, parseReference } from './reference.ts';
+import { nameIn, parseReference, type Name, type Reference } from './reference.ts';
 import { isId } from './store.ts';
 
 /** Maps, not objects: a repository may be called `constructor`. */
@@ -28,30 +32,98 @@ export function readTags(sys: Kernel, place: Place): Tags {
   }
 }
 
+type Changing = Map<string, Map<string, string>>;
+
 /** Needs the lock: what is read here is written back whole. */
-export function setTag(sys: Kernel, place: Place, repository: string, tag: string, id: string): void {
-  const tags = new Map([...readTags(sys, place)].map(([name, known]) => [name, new Map(known)]));
-  tags.set(repository, (tags.get(repository) ?? new Map<string, string>()).set(tag, id));
+function changeTags(sys: Kernel, place: Place, change: (tags: Changing) => void): void {
+  const tags: Changing = new Map([...readTags(sys, place)].map(([name, known]) => [name, new Map(known)]));
+  change(tags);
   const Repositories = Object.fromEntries(
     [...tags].map(([name, known]) => [name, Object.fromEntries(known)]),
   );
   sys.replaceFile(place.repositories, JSON.stringify({ Repositories }));
 }
 
-/** The image that a user means: exact tag, else an id's beginning within the repository, else an id's unique beginning. */
-export function lookupImage(sys: Kernel, place: Place, reference: string): Image {
-  const { repository, tag } = parseReference(reference);
-  const wanted = tag === '' ? DEFAULT_TAG : tag;
-  const known = readTags(sys, place).get(repository);
-  const id =
-    (known === undefined ? undefined : within(known, wanted)) ?? byPrefix(imageIds(sys, place), reference);
-  if (id === undefined) throw noSuchImage(reference, wanted);
-  if (!isId(id)) throw badImage(id, `${reference} is tagged with what is not an image id`);
+/** Needs the lock. @param tag - or a digest. */
+export function setTag(sys: Kernel, place: Place, repository: string, tag: string, id: string): void {
+  changeTags(sys, place, (tags) => {
+    tags.set(repository, (tags.get(repository) ?? new Map<string, string>()).set(tag, id));
+  });
+}
+
+/** Needs the lock. */
+export function removeTags(sys: Kernel, place: Place, names: readonly Name[]): void {
+  if (names.length === 0) return;
+  changeTags(sys, place, (tags) => {
+    for (const { repository, key } of names) {
+      tags.get(repository)?.delete(key);
+      if (tags.get(repository)?.size === 0) tags.delete(repository);
+    }
+  });
+}
+
+/** Gives an image that is there a name, under the lock. The id of the image that had the name and loses it. */
+export function tagImage(sys: Kernel, place: Place, name: Name, id: string): string | undefined {
+  return underLock(sys, place, () => {
+    readImage(sys, place, id);
+    const before = readTags(sys, place).get(name.repository)?.get(name.key);
+    if (before === id) return undefined;
+    setTag(sys, place, name.repository, name.key, id);
+    return before;
+  });
+}
+
+/** Every name that an image has, in the order of the file. */
+export function namesOf(tags: Tags, id: string): Name[] {
+  return [...tags].flatMap(([repository, known]) =>
+    [...known].flatMap(([key, named]) => (named === id ? [{ repository, key }] : [])),
+  );
+}
+
+/** Which image a user means. */
+export interface Meant {
+  readonly id: string;
+  /** The name that led there; undefined: it was an id, or the beginning of one. */
+  readonly name: Name | undefined;
+}
+
+/** The image that a user means, whose files nobody has looked at yet. @throws TsDockError `no-such-image`. */
+export function meantImage(sys: Kernel, place: Place, text: string): Meant {
+  const hex = text.replace(/^sha256:/, '');
+  // A whole id is that id and nothing else, so that no name can stand in for it.
+  if (isId(hex) && sys.exists(`${place.graph}/${hex}`)) return { id: hex, name: undefined };
+  const reference = attempt(text);
+  const found = reference instanceof TsDockError ? undefined : byName(readTags(sys, place), reference);
+  if (found !== undefined) return found;
+  const id = byPrefix(imageIds(sys, place), hex);
+  if (id === undefined) throw noSuchImage(text, reference);
+  return { id, name: undefined };
+}
+
+/** The image that a user means: a whole id, a name, an id's beginning within a repository, an id's unique beginning. */
+export function lookupImage(sys: Kernel, place: Place, text: string): Image {
+  const { id } = meantImage(sys, place, text);
+  if (!isId(id)) throw badImage(id, `${text} is tagged with what is not an image id`);
   return readImage(sys, place, id);
 }
 
-function within(tags: ReadonlyMap<string, string>, wanted: string): string | undefined {
-  return tags.get(wanted) ?? byPrefix([...new Set(tags.values())], wanted);
+function attempt(text: string): Reference | TsDockError {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (error instanceof TsDockError) return error;
+    throw error;
+  }
+}
+
+function byName(tags: Tags, reference: Reference): Meant | undefined {
+  const name = nameIn(reference);
+  const known = tags.get(name.repository);
+  if (known === undefined) return undefined;
+  const exact = known.get(name.key);
+  if (exact !== undefined) return { id: exact, name };
+  const id = byPrefix([...new Set(known.values())], name.key);
+  return id === undefined ? undefined : { id, name: undefined };
 }
 
 /** Two matches count as none, as in Docker 1.2.0: a name that means two images means neither. */
@@ -61,11 +133,17 @@ function byPrefix(ids: readonly string[], prefix: string): string | undefined {
   return matches.length === 1 ? matches[0] : undefined;
 }
 
-function noSuchImage(reference: string, tag: string): TsDockError {
-  const { repository } = parseReference(reference);
-  return new TsDockError('no-such-image', `cannot find image: No such image: ${repository} (tag: ${tag})`, {
-    means: 'ts-dock does not fetch images from a registry; it has what lies in its graph folder.',
-    remedy:
-      '`ts-dock images` lists what is there; `base` is made from the programs of this host when it is asked for.',
-  });
+function noSuchImage(text: string, reference: Reference | TsDockError): TsDockError {
+  const remedy =
+    '`ts-dock images` lists what is there, `ts-dock pull` fetches from a registry; `base` is made from the programs of this host when it is asked for.';
+  if (reference instanceof TsDockError) {
+    return new TsDockError(
+      'no-such-image',
+      `cannot find image: No such image: ${JSON.stringify(text.slice(0, 300))}`,
+      { means: `It is no name: ${reference.message}.`, remedy },
+    );
+  }
+  const { repository, key } = nameIn(reference);
+  const shown = reference.digest === '' ? `${repository} (tag: ${key})` : `${repository}@${key}`;
+  return new TsDockError('no-such-image', `cannot find image: No such image: ${shown}`, { remedy });
 }
