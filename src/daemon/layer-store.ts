@@ -32,6 +32,8 @@ export interface LayerRequest {
   readonly budgets: Budgets;
   /** Whose layer it is, for errors: a file, an entry, a digest. */
   readonly what: string;
+  /** Told its chain id before it gets its place among the layers, where only that can name it in a compensation. */
+  readonly ready?: (chainId: string) => void;
 }
 
 export interface Layer {
@@ -81,6 +83,7 @@ export async function makeLayer(sys: Kernel, place: Place, request: LayerRequest
     const chainId = chainIds([...below, diffId]).at(-1) ?? '';
     sys.writeFile(join(staged, 'diff-id'), diffId);
     sys.writeFile(join(staged, 'size'), size.toString());
+    request.ready?.(chainId);
     adoptLayer(sys, place, chainId, staged);
     // A folder that lost its content is in the way of a whole one.
     if (!hasLayer(sys, place, chainId)) {

@@ -1,0 +1,205 @@
+/**
+ * The copying itself: one side is packed, and what comes out is unpacked on the other, in this process. No program of the
+ * container is run, and none that a path could lead to (CVE-2014-9357, CVE-2026-41567).
+ */
+import { DEFAULT_BUDGETS } from '../archive/budgets.ts';
+import { decompressed } from '../archive/decompress.ts';
+import type { TarEntry } from '../archive/entry.ts';
+import { pack } from '../archive/pack.ts';
+import { unpack } from '../archive/unpack.ts';
+import { TsDockError } from '../engine/failure.ts';
+import type { CopyRequest, CopyStream } from '../flows/values.ts';
+import { KernelError, refusedWith } from '../kernel/calls.ts';
+import { errnoMeaning } from '../kernel/errno.ts';
+import { O, RESOLVE } from '../kernel/flags.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import {
+  containerSide,
+  hostSide,
+  misfit,
+  openFolder,
+  openSource,
+  openTarget,
+  type Side,
+  type Source,
+  type Target,
+} from './copy-ends.ts';
+import { leafTar } from './copy-leaf.ts';
+import { typeOf } from './overlay-marks.ts';
+
+/**
+ * Bytes of files that went over; of the archive where it goes to a stream.
+ *
+ * @param root - descriptor of the container's root
+ * @param over - resolves when somebody asks for the end
+ */
+export async function copy(
+  sys: Kernel,
+  root: number,
+  container: string,
+  request: CopyRequest,
+  stream: CopyStream,
+  over: Promise<void>,
+): Promise<number> {
+  const inside = containerSide(sys, root, container);
+  const here = hostSide(sys);
+  const [from, to] = request.direction === 'out' ? [inside, here] : [here, inside];
+  const [source, target] =
+    request.direction === 'out' ? [request.inside, request.here] : [request.here, request.inside];
+  try {
+    if (source === null) return await unpackStream(to, target ?? '', request, stream, over);
+    const found = openSource(from, source, request.followLinks);
+    try {
+      if (target !== null) return await across(found, to, target, request, over);
+      return await send(until(tarOf(sys, found, found.name), over), stream);
+    } finally {
+      sys.close(found.fd);
+    }
+  } catch (error) {
+    throw worded(error, request, target === null ? 'standard output' : to.named(target));
+  }
+}
+
+async function across(
+  found: Source,
+  side: Side,
+  path: string,
+  request: CopyRequest,
+  over: Promise<void>,
+): Promise<number> {
+  const { sys } = side;
+  const target = openTarget(side, path, found);
+  try {
+    const tar = until(tarOf(sys, found, target.name ?? found.name), over);
+    return await unpackAt(side, target, path, tar, request);
+  } finally {
+    sys.close(target.fd);
+  }
+}
+
+async function unpackStream(
+  side: Side,
+  path: string,
+  request: CopyRequest,
+  stream: CopyStream,
+  over: Promise<void>,
+): Promise<number> {
+  const target = openFolder(side, path);
+  try {
+    return await unpackAt(side, target, path, until(decompressed(stream.read(), DEFAULT_BUDGETS), over), request);
+  } finally {
+    side.sys.close(target.fd);
+  }
+}
+
+async function unpackAt(
+  side: Side,
+  { fd }: Target,
+  path: string,
+  tar: AsyncIterable<Uint8Array>,
+  request: CopyRequest,
+): Promise<number> {
+  const rewrite = (entry: TarEntry): TarEntry => {
+    checkKind(side, fd, path, entry);
+    return request.archive ? entry : owned(entry, request);
+  };
+  const options = { budgets: DEFAULT_BUDGETS, manner: 'plain', rewrite } as const;
+  return (await unpack(side.sys.sparing(), fd, tar, options)).size;
+}
+
+/** @param name - of the source in the archive; empty: what lies in it has the names */
+async function* tarOf(sys: Kernel, source: Source, name: string): AsyncGenerator<Uint8Array> {
+  const port = sys.sparing();
+  if (!source.isFolder) yield* leafTar(port, source, name);
+  else yield* pack(port, source.fd, { manner: 'plain', ...(name === '' ? {} : { prefix: `${name}/` }) });
+}
+
+async function send(tar: AsyncIterable<Uint8Array>, stream: CopyStream): Promise<number> {
+  let bytes = 0;
+  for await (const part of tar) {
+    bytes += part.length;
+    await stream.write(part);
+  }
+  return bytes;
+}
+
+/** How many parts of an archive go over before a signal is looked for. */
+const PARTS = 32;
+
+/** A long copy ends between two of its parts. */
+async function* until(tar: AsyncIterable<Uint8Array>, over: Promise<void>): AsyncGenerator<Uint8Array> {
+  let ended = false;
+  let parts = 0;
+  void over.then(() => (ended = true));
+  for await (const part of tar) {
+    // Reading and writing do not wait, and a signal is heard only by who waits.
+    if (++parts % PARTS === 0) await new Promise(setImmediate);
+    if (ended) throw new TsDockError('interrupted', 'the copy was cut short: somebody asked for the end');
+    yield part;
+  }
+}
+
+/** A folder does not take the place of a file, nor a file that of a folder, which would take all that lies in it along. */
+function checkKind({ sys, named }: Side, folder: number, path: string, { name, type }: TarEntry): void {
+  const found = kindAt(sys, folder, name);
+  if (found === undefined || (found === 'directory') === (type === 'directory')) return;
+  const where = `cannot copy to ${named(path)}`;
+  throw misfit(
+    found === 'directory'
+      ? `${where}: cannot overwrite directory ${JSON.stringify(name)} with non-directory`
+      : `${where}: cannot overwrite non-directory ${JSON.stringify(name)} with directory`,
+  );
+}
+
+function kindAt(sys: Kernel, folder: number, name: string): string | undefined {
+  try {
+    const strict = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
+    const fd = sys.openat2(folder, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, strict);
+    try {
+      return typeOf(sys.fstat(fd));
+    } finally {
+      sys.close(fd);
+    }
+  } catch (error) {
+    // Absent, or a name that unpacking will refuse.
+    if (error instanceof KernelError) return undefined;
+    throw error;
+  }
+}
+
+const LENDING = 0o6000;
+
+/**
+ * Root's inside, the caller's outside. A program that lends its owner's rights would lend the new owner's; a device that
+ * everybody may open in the container would be one that everybody may open here.
+ */
+function owned(entry: TarEntry, { direction, uid, gid }: CopyRequest): TarEntry {
+  const out = direction === 'out';
+  const owner = out ? { uid, gid } : { uid: 0, gid: 0 };
+  const same = entry.uid === owner.uid && entry.gid === owner.gid;
+  const lends = entry.type === 'file' && (out || !same);
+  const device = out && (entry.type === 'character' || entry.type === 'block');
+  const mode = device ? entry.mode & 0o600 : lends ? entry.mode & ~LENDING : entry.mode;
+  const xattrs = lends
+    ? new Map([...entry.xattrs].filter(([name]) => name !== 'security.capability'))
+    : entry.xattrs;
+  return { ...entry, ...owner, mode, xattrs };
+}
+
+function worded(error: unknown, { direction }: CopyRequest, where: string): unknown {
+  if (!refusedWith(error, 'EROFS', 'EBUSY', 'EPERM', 'EACCES', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'EISDIR'))
+    return error;
+  const means: Partial<Record<string, string>> = {
+    EROFS:
+      direction === 'in'
+        ? 'The container or this volume was made read-only, or it is a place like /proc or /sys.'
+        : 'The file system there is read-only.',
+    EBUSY: 'Something is mounted there; /etc/hosts, /etc/hostname and /etc/resolv.conf are ts-dock’s own.',
+    EPERM: 'A file system like /proc or /sys decides itself what may be in it.',
+    EACCES: 'A file system like /proc or /sys decides itself what may be in it.',
+  };
+  return new TsDockError('copy', `cannot copy to ${where}: ${errnoMeaning(error.code) || error.code}`, {
+    means: means[error.code] ?? '',
+    cause: error,
+  });
+}
