@@ -18,7 +18,7 @@ export interface PackOptions {
   readonly manner: 'layer' | 'plain';
   /** Put before every name, e.g. `etc/`; the top itself is then a member of this name. */
   readonly prefix?: string;
-  /** Names at the top that are left out. */
+  /** Paths, without the prefix, that are left out, and what lies in them with them. */
   readonly except?: readonly string[];
   /** Of the names at the top only these. */
   readonly only?: readonly string[];
@@ -73,11 +73,16 @@ class Packing {
   /** Files with several names, by inode: the first name, and how many are still to come. */
   private readonly linked = new Map<string, { readonly name: string; left: number }>();
   private readonly top: number;
+  private readonly prefix: string;
+  private readonly except: ReadonlySet<string>;
 
   constructor(sys: Kernel, folder: number, options: PackOptions) {
     this.sys = sys;
     this.options = options;
     this.top = folder;
+    const { prefix = '', except = [] } = options;
+    this.prefix = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+    this.except = new Set(except.map((path) => `${this.prefix}${path}`));
   }
 
   close(): void {
@@ -85,12 +90,11 @@ class Packing {
   }
 
   *all(): Generator<Uint8Array> {
-    const { prefix = '', except = [], only } = this.options;
-    const name = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+    const { only } = this.options;
+    const name = this.prefix;
     if (name !== '') yield* this.folder(this.top, this.sys.fstat(this.top), name);
     else yield* this.folderMarks(this.top, '');
-    const wanted = (entry: string): boolean =>
-      !except.includes(entry) && (only === undefined || only.includes(entry));
+    const wanted = (entry: string): boolean => only === undefined || only.includes(entry);
     this.enter(this.top, name, wanted);
     for (let level = this.levels.at(-1); level !== undefined; level = this.levels.at(-1)) {
       const entry = level.names[level.next];
@@ -115,6 +119,7 @@ class Packing {
    */
   private *name(level: Level, own: string): Generator<Uint8Array> {
     const path = `${level.prefix}${own}`;
+    if (this.except.has(path)) return;
     let handle: number;
     try {
       handle = this.sys.openat2(level.fd, own, PATH, 0, BENEATH);

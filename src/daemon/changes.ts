@@ -57,12 +57,16 @@ export function changesOf(sys: Kernel, place: Place, container: Container): Laye
  */
 export function compareLayers(sys: Kernel, upper: number, lowers: readonly number[]): LayerChange[] {
   const changes = new Comparison(sys.sparing(), upper).run(lowers);
+  return withoutMounts(changes).sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** A place for a mount is made by starting, and is of interest only if something lies in it. */
+function withoutMounts(changes: readonly LayerChange[]): LayerChange[] {
   const mounts = new Set(INIT_MOUNTS.map((path) => `/${path}`));
-  const parents = new Set(changes.flatMap(({ path }) => parentsOf(path)));
-  // A place for a mount is changed by starting, and is of interest only if something lies in it.
-  return changes
-    .filter(({ path }) => !mounts.has(path) || parents.has(path))
-    .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const parents = new Set(
+    changes.filter(({ path }) => !mounts.has(path)).flatMap(({ path }) => parentsOf(path)),
+  );
+  return changes.filter(({ path }) => !mounts.has(path) || parents.has(path));
 }
 
 function parentsOf(path: string): string[] {
@@ -83,7 +87,8 @@ interface Folder {
 }
 
 /** What the lower layers together have of a name. */
-type Below = { readonly is: 'nothing' | 'leaf' } | { readonly is: 'folder'; readonly layers: readonly number[] };
+type Below =
+  { readonly is: 'nothing' | 'leaf' } | { readonly is: 'folder'; readonly layers: readonly number[] };
 
 class Comparison {
   private readonly changes: LayerChange[] = [];

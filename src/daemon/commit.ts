@@ -7,7 +7,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ImageConfig } from './image-config.ts';
 import { imageConfigOf, layersOf } from './image-store.ts';
 import { readImage } from './images.ts';
-import { INIT_FILES, INIT_MOUNTS } from './init-layer.ts';
+import { INIT_FILES } from './init-layer.ts';
 import { makeLayer, type Layer } from './layer-store.ts';
 import { diffOf } from './layers.ts';
 import type { Config, Container } from './model.ts';
@@ -33,7 +33,7 @@ export async function commitLayer(
       scratch,
       below: layersOf(sys, place, image),
       diffId: undefined,
-      source: pack(sys, folder, { manner: 'layer', except: [...INIT_FILES, ...INIT_MOUNTS] }),
+      source: pack(sys, folder, { manner: 'layer', except: INIT_FILES }),
       budgets: DEFAULT_BUDGETS,
       what: `what ${shortId(container.ID)} has written`,
       ready,

@@ -166,15 +166,23 @@ function opened(side: Side, path: string, flags: number, cannot: string, absent?
     return side.open(path, flags);
   } catch (error) {
     if (refusedWith(error, 'ENOENT'))
-      throw new TsDockError('missing-source', `${cannot}: ${absent ?? 'there is no such file or directory'}`, {
-        cause: error,
-      });
+      throw new TsDockError(
+        'missing-source',
+        `${cannot}: ${absent ?? 'there is no such file or directory'}`,
+        {
+          cause: error,
+        },
+      );
     if (refusedWith(error, 'ENOTDIR')) throw misfit(`${cannot}: a part of the path is not a directory`);
     if (refusedWith(error, 'ELOOP'))
-      throw new TsDockError('breakout', `${cannot}: the path goes through links in a circle, or through one of /proc`, {
-        means: 'Links of /proc lead to other processes’ files, and out of the container.',
-        cause: error,
-      });
+      throw new TsDockError(
+        'breakout',
+        `${cannot}: the path goes through links in a circle, or through one of /proc`,
+        {
+          means: 'Links of /proc lead to other processes’ files, and out of the container.',
+          cause: error,
+        },
+      );
     throw error;
   }
 }

@@ -6,9 +6,8 @@ import type { Extent, TarEntry } from '../archive/entry.ts';
 import { END, headerOf, padding } from '../archive/writer.ts';
 import { AT_FDCWD, O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Source } from './copy-ends.ts';
+import { misfit, type Source } from './copy-ends.ts';
 import { typeOf } from './overlay-marks.ts';
-import { misfit } from './copy-ends.ts';
 
 const PART = 1024 * 1024;
 
@@ -31,7 +30,7 @@ function* fileTar(sys: Kernel, found: number, plain: Omit<TarEntry, 'type'>): Ge
   try {
     const { size, blocks } = sys.fstat(fd);
     const extents = blocks * 512 < size ? extentsOf(sys, fd, size) : undefined;
-    const names = sys.flistxattr(fd);
+    const names = sys.flistxattr(fd).filter(isPortable).sort();
     const xattrs = new Map(names.map((key) => [key, sys.fgetxattr(fd, key) ?? new Uint8Array()] as const));
     yield headerOf({ ...plain, type: 'file', size, xattrs, ...(extents === undefined ? {} : { extents }) });
     let stored = 0;
@@ -54,6 +53,10 @@ function* contentOf(sys: Kernel, fd: number, offset: number, length: number): Ge
     done += part.length;
   }
 }
+
+/** As of a tree that is packed: what a security module of the host says of a file says nothing elsewhere. */
+const isPortable = (name: string): boolean =>
+  name === 'security.capability' || !/^(?:security|trusted\.overlay)\./.test(name);
 
 function extentsOf(sys: Kernel, fd: number, size: number): Extent[] {
   const extents: Extent[] = [];

@@ -49,7 +49,8 @@ export async function occupy(
       if (held !== undefined) return { ...stored, held };
     } else if (phase === 'idle' && takeStart(sys, place, id, run)) return { ...stored, held: undefined };
     if (phase === 'idle') continue;
-    const passing = phase === 'ending' || (phase === 'running' && holder !== '') || copies(sys, place, holder);
+    const passing =
+      phase === 'ending' || (phase === 'running' && holder !== '') || copies(sys, place, holder);
     if (!passing) throw beingStarted(wanted);
     if (!(await teardownOver(sys, place, holder, over)))
       throw new TsDockError('interrupted', `nothing was copied: somebody asked for the end`);
@@ -110,7 +111,12 @@ export function mountedRoot(
   // Other mount namespaces of the host need not see what comes and goes here.
   sys.mount('', rootfs, '', MS.PRIVATE, '');
   if (volumes) {
-    const wanted = new Map(Object.entries(container.Volumes).map(([at, source]) => [at, { source, writable: container.VolumesRW[at] !== false }]));
+    const wanted = new Map(
+      Object.entries(container.Volumes).map(([at, source]) => [
+        at,
+        { source, writable: container.VolumesRW[at] !== false },
+      ]),
+    );
     for (const bind of hostConfig.Binds.map(parseBind)) {
       checkSource(sys, bind);
       wanted.set(bind.destination, bind);
@@ -157,4 +163,3 @@ function onPlace(sys: Kernel, rootfs: string, at: string, act: (target: string) 
     sys.close(root);
   }
 }
-

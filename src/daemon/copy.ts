@@ -86,7 +86,13 @@ async function unpackStream(
 ): Promise<number> {
   const target = openFolder(side, path);
   try {
-    return await unpackAt(side, target, path, until(decompressed(stream.read(), DEFAULT_BUDGETS), over), request);
+    return await unpackAt(
+      side,
+      target,
+      path,
+      until(decompressed(stream.read(), DEFAULT_BUDGETS), over),
+      request,
+    );
   } finally {
     side.sys.close(target.fd);
   }
@@ -103,7 +109,7 @@ async function unpackAt(
     checkKind(side, fd, path, entry);
     return request.archive ? entry : owned(entry, request);
   };
-  const options = { budgets: DEFAULT_BUDGETS, manner: 'plain', rewrite } as const;
+  const options = { budgets: DEFAULT_BUDGETS, manner: 'plain', keepKinds: true, rewrite } as const;
   return (await unpack(side.sys.sparing(), fd, tar, options)).size;
 }
 
@@ -128,13 +134,14 @@ const PARTS = 32;
 
 /** A long copy ends between two of its parts. */
 async function* until(tar: AsyncIterable<Uint8Array>, over: Promise<void>): AsyncGenerator<Uint8Array> {
-  let ended = false;
+  const asked = { over: false };
   let parts = 0;
-  void over.then(() => (ended = true));
+  void over.then(() => (asked.over = true));
   for await (const part of tar) {
     // Reading and writing do not wait, and a signal is heard only by who waits.
     if (++parts % PARTS === 0) await new Promise(setImmediate);
-    if (ended) throw new TsDockError('interrupted', 'the copy was cut short: somebody asked for the end');
+    if (asked.over)
+      throw new TsDockError('interrupted', 'the copy was cut short: somebody asked for the end');
     yield part;
   }
 }

@@ -111,9 +111,13 @@ function checkLayers(
   chains: readonly string[],
 ): void {
   if (layers.length > MOST_LAYERS)
-    throw new TsDockError('too-many-layers', `cannot keep image ${shortId(id)}: it has ${layers.length} layers`, {
-      means: `An image has at most ${MOST_LAYERS}.`,
-    });
+    throw new TsDockError(
+      'too-many-layers',
+      `cannot keep image ${shortId(id)}: it has ${layers.length} layers`,
+      {
+        means: `An image has at most ${MOST_LAYERS}.`,
+      },
+    );
   const same =
     diffIds.length === layers.length &&
     layers.every(({ diffId, chainId }, i) => diffId === diffIds[i] && chainId === chains[i]);

@@ -130,7 +130,10 @@ async function unpackInto(
   }
 }
 
-async function* hashed(source: AsyncIterable<Uint8Array>, hash: ReturnType<typeof sha256>): AsyncGenerator<Uint8Array> {
+async function* hashed(
+  source: AsyncIterable<Uint8Array>,
+  hash: ReturnType<typeof sha256>,
+): AsyncGenerator<Uint8Array> {
   for await (const bytes of source) {
     hash.update(bytes);
     yield bytes;

@@ -79,7 +79,8 @@ function made(sys: Kernel, target: string, path: string): boolean {
 /** The folder's name beneath `overlay` that holds the layer of an image: images that stand on the same layer share it. */
 export function layerOf(sys: Kernel, place: Place, id: string): string {
   const short = shortNameOf(sys, place, id);
-  const [, folder] = /^\.\.\/([0-9a-f]{64})\/diff$/.exec(readlinkIfThere(sys, join(linkFolder(place), short))) ?? [];
+  const [, folder] =
+    /^\.\.\/([0-9a-f]{64})\/diff$/.exec(readlinkIfThere(sys, join(linkFolder(place), short))) ?? [];
   if (folder === undefined) throw badImage(id, 'its layer is not there');
   return folder;
 }

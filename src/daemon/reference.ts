@@ -83,7 +83,8 @@ function hostOf(name: string): { readonly host: string; readonly rest: string } 
 function refused(text: string, rule: string): TsDockError {
   const shown = JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}…` : text);
   return new TsDockError('bad-usage', `cannot use ${shown} as the name of an image: ${rule}`, {
-    remedy: 'A name is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST], e.g. debian:stable or localhost:5000/me/app.',
+    remedy:
+      'A name is [HOST[:PORT]/]PATH[:TAG][@sha256:DIGEST], e.g. debian:stable or localhost:5000/me/app.',
   });
 }
 

@@ -55,14 +55,21 @@ export function commitCommand(cli: Cli): Command {
 
 function pauseOf(text: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true';
-  throw new TsDockError('bad-usage', `expected the --pause option to be true or false, got ${JSON.stringify(text)}`);
+  throw new TsDockError(
+    'bad-usage',
+    `expected the --pause option to be true or false, got ${JSON.stringify(text)}`,
+  );
 }
 
 function nameOf(text: string): { readonly repository: string; readonly tag: string } {
   const { repository, tag, digest } = parseReference(text);
   if (digest !== '')
-    throw new TsDockError('bad-usage', `cannot name an image ${JSON.stringify(text)}: a digest is not given but made`, {
-      remedy: 'Write REPOSITORY or REPOSITORY:TAG.',
-    });
+    throw new TsDockError(
+      'bad-usage',
+      `cannot name an image ${JSON.stringify(text)}: a digest is not given but made`,
+      {
+        remedy: 'Write REPOSITORY or REPOSITORY:TAG.',
+      },
+    );
   return { repository, tag: tag === '' ? DEFAULT_TAG : tag };
 }

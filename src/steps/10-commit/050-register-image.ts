@@ -23,7 +23,11 @@ export const registerImage = step({
     const text = imageConfigText(config);
     const id = sha256().update(text).digest('hex');
     alsoUndo({ lifetime: 'unless-finished', kind: 'drop-image', id, layers: [layer.chainId] });
-    const below = await describeLayers(sys, place, layersOf(sys, place, readImage(sys, place, container.Image)));
+    const below = await describeLayers(
+      sys,
+      place,
+      layersOf(sys, place, readImage(sys, place, container.Image)),
+    );
     register(sys, place, text, [...below, layer], join(place.work, run.id));
     return { committed: { id } };
   },
