@@ -160,7 +160,7 @@ through. \`ts-dock run --init\` puts a process 1 in front that passes signals on
     events: {
       text: `Kept in events.jsonl in the root, at most two megabytes: create, start, die, stop, kill, pause,
 unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die,
-commit, copy, export.`,
+commit, copy, export; of images tag, untag, delete, pull, push, load, import, save.`,
       examples: [
         ['ts-dock events', 'what happens from now on, until ^C'],
         ['ts-dock events --since 10m --until 0s', 'what happened in the last ten minutes'],
@@ -227,8 +227,12 @@ exited=CODE, before=CONTAINER, since=CONTAINER. Values of one key are alternativ
       ],
     },
     inspect: {
-      text: 'What is printed is what stands in config.json and hostconfig.json, with the names of Docker 1.2.0.',
-      examples: [['ts-dock inspect web', 'all about one container']],
+      text: `Of a container, what stands in config.json and hostconfig.json, with the names of Docker 1.2.0; of an image,
+its names, its configuration and the digests of its layers.`,
+      examples: [
+        ['ts-dock inspect web', 'all about one container'],
+        ['ts-dock inspect base', 'all about an image'],
+      ],
     },
     rm: {
       text: 'What is undone is what the steps of create said, backwards: layers, files, the name. Volumes of the host stay.',
@@ -238,10 +242,38 @@ exited=CODE, before=CONTAINER, since=CONTAINER. Values of one key are alternativ
       ],
     },
     images: {
-      text: 'base:latest is made from programs of this host when it is first asked for; nothing is downloaded.',
+      text: `base:latest is made from programs of this host when it is first asked for. An image that lost its
+name, as another got it, is shown as <none> until it is removed.`,
       examples: [
         ['ts-dock images', 'what there is to run'],
         ['ts-dock images -a', 'the layers in between as well'],
+        ['ts-dock images -f dangling=true -q', 'the ids of those without a name'],
+        ['ts-dock images --digests', 'what a registry knows them by'],
+      ],
+    },
+    history: {
+      text: `A line that only changed the configuration has no layer, and 0 B. <missing> is a line that is no
+image by itself.`,
+      examples: [
+        ['ts-dock history debian', 'how it came about, the newest first'],
+        ['ts-dock history --no-trunc debian', 'with the whole commands'],
+      ],
+    },
+    tag: {
+      text: `A name is [HOST[:PORT]/]PATH[:TAG]; without a tag it is latest, without a host it is one of docker.io.`,
+      examples: [
+        ['ts-dock tag base me/base:1.0', 'a second name for base'],
+        ['ts-dock tag 4f2a localhost:5000/app', 'a name that push sends to a registry of yours'],
+      ],
+    },
+    rmi: {
+      text: `A name is taken away; with its last name the image goes, and each layer with the last image that has
+it. An image that a container was made from stays, and by its id one with several names, unless
+-f is given.`,
+      examples: [
+        ['ts-dock rmi me/base:1.0', 'take the name away, and the image if it was the last'],
+        ['ts-dock rmi -f 4f2a', 'an image with all its names'],
+        ['ts-dock rmi $(ts-dock images -q -f dangling=true)', 'those that have no name any more'],
       ],
     },
     steps: {
@@ -338,8 +370,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...['stop', 'kill', 'restart', 'wait', 'pause', 'unpause'],
     ...['rename', 'update', 'rm'],
   ],
-  'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect', 'images'],
-  'Make images of containers:': ['commit', 'export'],
+  'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect'],
+  'Images:': ['images', 'history', 'tag', 'rmi', 'commit', 'export'],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 

@@ -16,6 +16,7 @@ import { eventsCommand } from './commands/events.ts';
 import { execCommand } from './commands/exec.ts';
 import { exportCommand } from './commands/export.ts';
 import { explainCommand } from './commands/explain.ts';
+import { historyCommand } from './commands/history.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -28,6 +29,7 @@ import { renameCommand } from './commands/rename.ts';
 import { replayCommand } from './commands/replay.ts';
 import { restartCommand } from './commands/restart.ts';
 import { rmCommand } from './commands/rm.ts';
+import { rmiCommand } from './commands/rmi.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
 import { statsCommand } from './commands/stats.ts';
@@ -35,6 +37,7 @@ import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { stopCommand } from './commands/stop.ts';
 import { uninstallCommand } from './commands/uninstall.ts';
+import { tagCommand } from './commands/tag.ts';
 import { traceCommand } from './commands/trace.ts';
 import { updateCommand } from './commands/update.ts';
 import { topCommand } from './commands/top.ts';
@@ -72,6 +75,9 @@ const COMMANDS: Commands = {
   inspect: inspectCommand,
   rm: rmCommand,
   images: imagesCommand,
+  history: historyCommand,
+  tag: tagCommand,
+  rmi: rmiCommand,
   steps: stepsCommand,
   explain: explainCommand,
   trace: traceCommand,

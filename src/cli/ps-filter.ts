@@ -1,6 +1,7 @@
 /** What `ps --filter` understands. */
 import { findContainer } from '../daemon/containers.ts';
 import { ancestryOf, readImage } from '../daemon/images.ts';
+import { layersOf } from '../daemon/image-store.ts';
 import { NEVER, type Container, type State } from '../daemon/model.ts';
 import type { Place } from '../daemon/place.ts';
 import { lookupImage } from '../daemon/tags.ts';
@@ -57,10 +58,15 @@ export function psFilter(texts: readonly string[]): PsFilter {
   };
 }
 
+/** It is that image, or stands on it: on the same layers, whatever their ids. */
 function comesFrom(sys: Kernel, place: Place, image: string, from: string): boolean {
   if (image === from) return true;
   try {
-    return ancestryOf(sys, place, readImage(sys, place, image)).includes(from);
+    const whole = readImage(sys, place, image);
+    if (ancestryOf(sys, place, whole).includes(from)) return true;
+    const layers = layersOf(sys, place, whole);
+    const below = layersOf(sys, place, readImage(sys, place, from));
+    return below.length > 0 && below.length < layers.length && below.every((layer, i) => layer === layers[i]);
   } catch (error) {
     // Its image is damaged or gone: then nobody knows what it comes from.
     if (error instanceof TsDockError) return false;

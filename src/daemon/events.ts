@@ -1,5 +1,5 @@
 /**
- * What happened to containers, without a daemon that could be asked: `R/events.jsonl`, a line per event, appended by
+ * What happened to containers and images, without a daemon that could be asked: `R/events.jsonl`, a line per event, appended by
  * whoever did it, in one write each. When it is full it becomes `events.jsonl.1` and a new one begins, so what is kept is
  * bounded. An event is a courtesy: where it cannot be written, what happened has happened all the same.
  */
@@ -9,12 +9,19 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Container } from './model.ts';
 import type { Place } from './place.ts';
 
+const IMAGE_ACTIONS = ['pull', 'push', 'load', 'import', 'save', 'tag', 'untag', 'delete'] as const;
 export const ACTIONS = [
   ...(['create', 'start', 'die', 'destroy', 'kill', 'stop', 'restart', 'pause', 'unpause'] as const),
   ...(['rename', 'update', 'oom', 'attach', 'detach', 'exec_create', 'exec_start', 'exec_die'] as const),
   ...(['commit', 'copy', 'export'] as const),
+  ...IMAGE_ACTIONS,
 ] as const;
 export type Action = (typeof ACTIONS)[number];
+export type ImageAction = (typeof IMAGE_ACTIONS)[number];
+
+/** What an event is about: the id is a container's or an image's. */
+export const kindOf = (action: Action): 'container' | 'image' =>
+  (IMAGE_ACTIONS as readonly string[]).includes(action) ? 'image' : 'container';
 
 /** Whom an event is about; written into it, as the container may be gone when it is read. */
 export interface Subject {
@@ -66,6 +73,11 @@ export function recordEvent(
   } catch {
     // A full disk must not keep a container from ending.
   }
+}
+
+/** The same of an image. @param name - `debian:latest`, or empty: it was reached by its id */
+export function recordImageEvent(place: Place, action: ImageAction, id: string, name: string): void {
+  recordEvent(place, action, { id, name, image: name === '' ? id : name });
 }
 
 /** The events of a file's text; a line that is none is passed over: its writer may be at it. */

@@ -27,7 +27,7 @@ import { makeDir, readCapped, shortId } from './store.ts';
 const MOST_LAYERS = 1000;
 
 /** The chain id of no layers: the digest of nothing. An image without layers still needs one to be mounted. */
-export const NO_LAYERS = sha256Of('');
+export const NO_LAYERS = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** The conventional time of what does not say when it was made. */
 const NO_TIME = '1970-01-01T00:00:00Z';

@@ -38,7 +38,7 @@ export function readImage(sys: Kernel, place: Place, id: string): Image {
 
 /** Checks an image's JSON and takes from it what it may say. */
 export function parseImage(id: string, text: string): Image {
-  const json = fields(id, 'the file', attempt(id, text));
+  const json = fields('the file', attempt(id, text), (why) => badImage(id, why));
   if (json['id'] !== id) throw badImage(id, 'it says that it is another image');
   const parent = json['parent'] ?? '';
   if (parent !== '' && !isId(parent)) throw badImage(id, 'its parent is not an image id');
@@ -55,7 +55,7 @@ export function parseImage(id: string, text: string): Image {
     created: word(json, 'created').created ?? '',
     ...(json['config'] === undefined || json['config'] === null
       ? {}
-      : { config: imageConfig(id, json['config']) }),
+      : { config: imageConfig(json['config'], (why) => badImage(id, why)) }),
     Size:
       typeof json['Size'] === 'number' && Number.isSafeInteger(json['Size']) && json['Size'] >= 0
         ? json['Size']
@@ -71,11 +71,11 @@ function attempt(id: string, text: string): unknown {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
-function fields(id: string, what: string, value: unknown): Fields {
+export function fields(what: string, value: unknown, bad: (why: string) => Error): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw badImage(id, `${what} must be an object`);
+    throw bad(`${what} must be an object`);
   return value as Fields;
 }
 
@@ -87,7 +87,7 @@ function word<K extends string>(json: Fields, key: K): Partial<Record<K, string>
 type Reader = (value: unknown) => unknown;
 
 // A NUL would end a string for the kernel: what was checked would not be what is used.
-const isText = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0');
+export const isText = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0');
 const text: Reader = (value) => (isText(value) ? value : undefined);
 const texts: Reader = (value) => (Array.isArray(value) && value.every(isText) ? value : undefined);
 const count: Reader = (value) => (Number.isSafeInteger(value) ? value : undefined);
@@ -113,14 +113,15 @@ const ALLOWED: Readonly<Partial<Record<keyof Config, Reader>>> = {
   StopSignal: text,
 };
 
-function imageConfig(id: string, value: unknown): Partial<Config> {
-  const json = fields(id, 'config', value);
+/** What an image may say about its containers. @param bad - makes the error of a value that is not what it must be. */
+export function imageConfig(value: unknown, bad: (why: string) => Error): Partial<Config> {
+  const json = fields('config', value, bad);
   const config: [string, unknown][] = [];
   for (const [key, read] of Object.entries(ALLOWED)) {
     const given = json[key];
     if (given === undefined || given === null) continue;
     const checked = read(given);
-    if (checked === undefined) throw badImage(id, `config.${key} is not what it must be`);
+    if (checked === undefined) throw bad(`config.${key} is not what it must be`);
     config.push([key, checked]);
   }
   return Object.fromEntries(config);

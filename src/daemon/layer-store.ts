@@ -16,6 +16,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import { chainIds } from './image-config.ts';
 import { adoptLayer, diffOf, layerFolder, layerOf } from './layers.ts';
+import { LowerFiles } from './lower-files.ts';
 import type { Place } from './place.ts';
 import { isDigest } from './reference.ts';
 import { isId, makeDir, readCapped, shortId } from './store.ts';
@@ -120,7 +121,14 @@ async function unpackInto(
   const hash = sha256();
   try {
     const tar = hashed(decompressed(source, budgets), hash);
-    const { size } = await unpack(sys, folder, tar, { budgets, manner: 'layer', split });
+    const lowerFiles = new LowerFiles(
+      sys,
+      place,
+      below.map((layer) => folderOf(sys, place, layer)),
+    );
+    const lower = (path: string): number | undefined => lowerFiles.open(path);
+    const options = { budgets, manner: 'layer', split, lower } as const;
+    const { size } = await unpack(sys, folder, tar, options);
     if (!(await split.end())) removeFolder(sys, staged, 'tar-split.gz');
     const diffId = `sha256:${hash.digest('hex')}`;
     if (wanted !== undefined && diffId !== wanted) throw otherDigest(what, wanted, diffId);

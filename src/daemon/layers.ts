@@ -51,13 +51,13 @@ function linkLayer(sys: Kernel, place: Place, id: string): string {
   for (let length = SHORTEST; ; length += 1) {
     const short = id.slice(0, length);
     const path = join(linkFolder(place), short);
-    if (linksTo(sys, path, target) || made(sys, target, path)) return short;
+    if (linksTo(sys, path, target) || linkTo(sys, path, target)) return short;
     if (length >= id.length) throw badImage(id, `${path} is in the way of its layer`);
   }
 }
 
 /** A dangling link of an earlier attempt counts as there. */
-function linksTo(sys: Kernel, path: string, target: string): boolean {
+export function linksTo(sys: Kernel, path: string, target: string): boolean {
   try {
     return sys.readlink(path) === target;
   } catch (error) {
@@ -66,7 +66,8 @@ function linksTo(sys: Kernel, path: string, target: string): boolean {
   }
 }
 
-function made(sys: Kernel, target: string, path: string): boolean {
+/** False where something else has that name. */
+export function linkTo(sys: Kernel, path: string, target: string): boolean {
   try {
     sys.symlink(target, path);
     return true;

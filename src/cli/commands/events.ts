@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { followEvents } from '../../daemon/event-follower.ts';
-import { ACTIONS, readEvents, type ContainerEvent } from '../../daemon/events.ts';
+import { ACTIONS, kindOf, readEvents, type ContainerEvent } from '../../daemon/events.ts';
 import { alarm } from '../../daemon/supervision.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import type { Cli } from '../cli.ts';
@@ -14,8 +14,13 @@ const MOST_SECONDS = 2_000_000;
 
 const RULES: Readonly<Record<string, (event: ContainerEvent, value: string) => boolean>> = {
   event: ({ action }, wanted) => action === wanted,
-  container: ({ id, name }, wanted) => name === wanted.replace(/^\//, '') || id.startsWith(wanted),
-  image: ({ image }, wanted) => image === wanted || image.startsWith(`${wanted}:`),
+  container: ({ action, id, name }, wanted) =>
+    kindOf(action) === 'container' && (name === wanted.replace(/^\//, '') || id.startsWith(wanted)),
+  image: ({ action, id, image }, wanted) =>
+    image === wanted ||
+    image.startsWith(`${wanted}:`) ||
+    (kindOf(action) === 'image' && id.startsWith(wanted)),
+  type: ({ action }, wanted) => kindOf(action) === wanted,
 };
 
 interface Options {
@@ -25,15 +30,15 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `events`: what happened to containers, and what happens from now on until ^C or --until. */
+/** `events`: what happened to containers and images, and what happens from now on until ^C or --until. */
 export function eventsCommand(cli: Cli): Command {
   const command = new Command('events')
-    .summary('show what happens to containers')
-    .description('Show what happens to containers, one event a line, until ^C.')
+    .summary('show what happens to containers and images')
+    .description('Show what happens to containers and images, one event a line, until ^C.')
     .helpOption('--help', 'show this help')
     .option('--since <time>', 'begin with what happened since: 10m, 2026-11-24T18:00:00Z, 1795544017')
     .option('--until <time>', 'end then; with a time that is over, nothing is waited for')
-    .option('-f, --filter <key=value>', 'only these: event=, container=, image= (repeatable)', all);
+    .option('-f, --filter <key=value>', 'only these: event=, container=, image=, type= (repeatable)', all);
   return addJsonFlag(command).action(async (options: Options) => {
     const now = Date.now();
     const since = options.since === undefined ? undefined : value.moment('--since', options.since, now);

@@ -21,7 +21,7 @@ export function inspectCommand(cli: Cli): Command {
               'no-such-container',
               `cannot find ${name}: there is nothing in ${cli.place.root}`,
             );
-          found.push(inspect(cli.sys, cli.place, name));
+          found.push(await inspect(cli.sys, cli.place, name));
         } catch (error) {
           cli.showError(error);
           cli.exitCode = 1;

@@ -1,5 +1,6 @@
 /** Tables: aligned columns under a heading, as wide as what stands in them. Beside each stands `--json`. */
-import type { ListedImage } from '../../daemon/inspect.ts';
+import type { HistoryLine } from '../../daemon/image-history.ts';
+import { NONE, type ListedImage } from '../../daemon/inspect.ts';
 import type { TopEntry } from '../../daemon/top.ts';
 import type { Container } from '../../daemon/model.ts';
 import type { Usage } from '../../daemon/stats.ts';
@@ -73,16 +74,48 @@ export function statsTable(list: readonly Usage[], style: Style): string {
   );
 }
 
-export function imagesTable(images: readonly ListedImage[], style: Style): string {
+const idText = (id: string, whole: boolean): string => (whole ? `sha256:${id}` : id.slice(0, 12));
+
+/** With `digests` a line for each, as Docker has it. */
+export function imagesTable(
+  images: readonly ListedImage[],
+  { whole, digests }: { readonly whole: boolean; readonly digests: boolean },
+  style: Style,
+): string {
+  const row = (image: ListedImage, digest: readonly string[]): string[] => [
+    image.repository,
+    image.tag,
+    ...digest,
+    idText(image.id, whole),
+    ago(image.created),
+    image.layers.toString(),
+    bytesText(image.size),
+  ];
   return table(
-    ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'LAYERS', 'SIZE'],
-    images.map(({ repository, tag, id, created, layers, size }) => [
-      repository,
-      tag,
-      id.slice(0, 12),
-      ago(created),
-      layers.toString(),
+    ['REPOSITORY', 'TAG', ...(digests ? ['DIGEST'] : []), 'IMAGE ID', 'CREATED', 'LAYERS', 'SIZE'],
+    images.flatMap((image) => {
+      if (!digests) return [row(image, [])];
+      return (image.digests.length === 0 ? [NONE] : image.digests).map((digest) => row(image, [digest]));
+    }),
+    style,
+  );
+}
+
+/** What Docker shows of a line that is no image. */
+export const MISSING = '<missing>';
+const MOST_CREATED_BY = 45;
+
+export function historyTable(lines: readonly HistoryLine[], whole: boolean, style: Style): string {
+  const cut = (text: string): string =>
+    whole || text.length <= MOST_CREATED_BY ? text : `${text.slice(0, MOST_CREATED_BY - 1)}…`;
+  return table(
+    ['IMAGE', 'CREATED', 'CREATED BY', 'SIZE', 'COMMENT'],
+    lines.map(({ id, created, createdBy, size, comment }) => [
+      id === '' ? MISSING : idText(id, whole),
+      created === '' ? '' : ago(created),
+      cut(createdBy),
       bytesText(size),
+      comment,
     ]),
     style,
   );
