@@ -6,7 +6,9 @@ import tseslint from 'typescript-eslint';
 
 const throughThePort =
   'Only src/kernel and src/observe touch the system: what goes around the kernel port is neither recorded, nor shown, nor undone.';
-const system = ['fs', 'fs/promises', 'child_process', 'net'].flatMap((name) => [name, `node:${name}`]);
+const files = ['fs', 'fs/promises', 'child_process'];
+const network = ['net', 'http', 'http2', 'https', 'tls', 'dns', 'dgram'];
+const system = [...files, ...network].flatMap((name) => [name, `node:${name}`]);
 
 /** Ways to write that follow a link in a hostile tree. */
 const careless = [

@@ -30,8 +30,8 @@ export type Compensation = { readonly lifetime: Lifetime } & (
   | { readonly kind: 'release-lease'; readonly path: string; readonly content: string }
   | { readonly kind: 'release-name'; readonly name: string; readonly id: string }
   /**
-   * An image, and those of its layers (chain ids, the lowest first) on which nothing else stands; they need not be there yet.
-   * It stays where a name, a container or another image has come to use it.
+   * An image (empty: none), and those of these layers (chain ids, the lowest first) on which nothing else stands; they need
+   * not be there yet. It stays where a name, a container or another image has come to use it.
    */
   | { readonly kind: 'drop-image'; readonly id: string; readonly layers: readonly string[] }
   /** Only while the tag still means `ours`. `old`: the image that it meant before, empty where it was not there. */
@@ -77,7 +77,9 @@ export function compensationText(c: Compensation): string {
     case 'release-name':
       return `release name ${c.name}`;
     case 'drop-image':
-      return `drop image ${c.id.slice(0, 12)} and its layers`;
+      return c.id === ''
+        ? `drop layers on which nothing stands: ${c.layers.map((id) => id.slice(0, 12)).join(', ')}`
+        : `drop image ${c.id.slice(0, 12)} and its layers`;
     case 'restore-tag':
       return c.old === ''
         ? `untag ${c.repository}:${c.tag}`

@@ -148,6 +148,7 @@ async function finish(
   // A run that has a handshake left would keep the event loop, and dockerinit, waiting.
   run.values.handshake?.close();
   run.values.attachment?.close();
+  run.values.archive?.members.close();
   const which = owedAfter(created && !(quit && made), settings.rm);
   const over = run.values.ended === undefined ? 'over' : 'exit';
   const why = error === undefined ? over : quit ? 'quit' : 'failure';

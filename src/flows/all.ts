@@ -5,6 +5,7 @@ import { copyFlow } from './cp.ts';
 import { createFlow } from './create.ts';
 import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
+import { importFlow, loadFlow } from './load.ts';
 import { restartFlow } from './restart.ts';
 import { attachedRunFlow, attachedStartFlow, detachedRunFlow, policyFlow, runFlow } from './run.ts';
 import { stopFlow } from './stop.ts';
@@ -20,6 +21,8 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   host: hostFlow,
   stop: stopFlow,
   restart: restartFlow,
+  load: loadFlow,
+  import: importFlow,
   'restart-policy': policyFlow,
   commit: commitFlow,
   cp: copyFlow,

@@ -13,13 +13,54 @@ import type {
   NetworkState,
   State,
 } from '../daemon/model.ts';
+import type { Budgets } from '../archive/budgets.ts';
 import type { Attachment } from '../daemon/attachment.ts';
 import type { Subject } from '../daemon/events.ts';
+import type { Layer } from '../daemon/layer-store.ts';
+import type { Name } from '../daemon/reference.ts';
 import type { Handshake } from '../daemon/handshake.ts';
 import type { Attempt } from '../daemon/restart-policy.ts';
 import type { Layer } from '../daemon/layer-store.ts';
 import type { Monitor } from '../daemon/monitor.ts';
 import type { Ended } from '../kernel/binding.ts';
+import type { ImageSet } from '../layouts/image-set.ts';
+import type { Opened, Source } from '../layouts/open.ts';
+import type { Platform } from '../registry/platform.ts';
+
+/** An image that is to be in the store, all of whose ids are known. */
+export interface CheckedImage {
+  /** 64 hexadecimal digits: the digest of its configuration. */
+  readonly id: string;
+  readonly configBytes: Uint8Array;
+  readonly layers: readonly CheckedLayer[];
+  readonly names: readonly Name[];
+}
+
+export interface CheckedLayer {
+  /** For errors: its archive, and its member there. */
+  readonly what: string;
+  readonly chainId: string;
+  readonly diffId: string;
+  /** Bytes of its archive, as it is stored. */
+  readonly size: number;
+  /** Its archive, from the beginning. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** What the user was told of. */
+export interface RegisteredImage {
+  readonly id: string;
+  readonly names: readonly Name[];
+}
+
+/** `import`: what is said about the archive of a root. */
+export interface ImportRequest {
+  readonly name: Name | null;
+  /** Instructions as in a Dockerfile. */
+  readonly changes: readonly string[];
+  readonly message: string;
+  readonly platform: Platform;
+}
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
 export interface Proof {
@@ -361,6 +402,23 @@ export interface Values {
   // --- pull ---------------------------------------------------------------------------------------------------------
 
   // --- load ---------------------------------------------------------------------------------------------------------
+  /** Where the images, or the root of one, come from. Given at the start. */
+  imageSource: Source;
+  /** Given at the start. */
+  budgets: Budgets;
+  /** Which images of several are meant; null: those that run here. Given at the start. */
+  platform: Platform | null;
+  /** Given at the start. */
+  importRequest: ImportRequest;
+  /** Open until the end of the run, which closes it. */
+  archive: Opened;
+  imageSet: ImageSet;
+  checkedImages: readonly CheckedImage[];
+  layersReady: Proof;
+  registeredImages: readonly RegisteredImage[];
+  imagesTagged: Proof;
+  /** The one layer of an image that is imported. */
+  rootLayer: Layer;
 
   // --- commit -------------------------------------------------------------------------------------------------------
   /** What was asked for. Given at the start. */

@@ -370,6 +370,11 @@ export class Kernel {
     return bytes.subarray(0, fs.readSync(fd, bytes, 0, max, offset));
   }
 
+  /** What comes out of a file or a pipe, from its beginning on. Opened and read beside the event loop. Not recorded. */
+  streamFile(path: string): AsyncIterable<Uint8Array> {
+    return fs.createReadStream(path);
+  }
+
   /** Calls back whenever something in a folder of the daemon's changes; at least once for several changes. Keeps the event loop alive. */
   watchFolder(path: string, changed: () => void): Watch {
     const watcher = fs.watch(path, changed);
@@ -693,8 +698,19 @@ export class Kernel {
     this.ask('close_range', [first.toString(), '~0U', 'CLOSE_RANGE_CLOEXEC'], (k) => k.cloexecFrom(first));
   }
 
-  /** Runs a program of the host to its end, without a shell and with a clean environment. Throws only where it cannot be started. */
-  exec(file: string, args: readonly string[], input?: string): Ran {
+  /**
+   * Runs a program of the host to its end, without a shell and with a clean environment. Throws only where it cannot be
+   * started, or takes longer than `patience` milliseconds. What goes in is not recorded, nor is what comes out.
+   */
+  exec(
+    file: string,
+    args: readonly string[],
+    input?: string,
+    {
+      env = {},
+      patience,
+    }: { readonly env?: Readonly<Record<string, string>>; readonly patience?: number } = {},
+  ): Ran {
     const { spawnSync } = createRequire(import.meta.filename)(
       'node:child_process',
     ) as typeof import('node:child_process');
@@ -704,8 +720,9 @@ export class Kernel {
       () => {
         const options = {
           encoding: 'utf8',
-          env: { PATH: HOST_PATH, LC_ALL: 'C' },
+          env: { ...env, PATH: HOST_PATH, LC_ALL: 'C' },
           ...(input === undefined ? {} : { input }),
+          ...(patience === undefined ? {} : { timeout: patience, killSignal: 'SIGKILL' as const }),
         } as const;
         const done = spawnSync(file, args, options);
         if (done.error !== undefined) throw done.error;
@@ -952,6 +969,11 @@ export class Kernel {
   }
 
   // --- recording ----------------------------------------------------------------------------------------------------
+
+  /** Takes down what another part of the port asked: a request over the network. */
+  note(call: Call): void {
+    this.record(call);
+  }
 
   /**
    * A port for work that consists of very many calls of a few kinds: the first `most` of them are recorded here, so that
