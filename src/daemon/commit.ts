@@ -8,6 +8,7 @@ import type { ImageConfig } from './image-config.ts';
 import { imageConfigOf, layersOf } from './image-store.ts';
 import { readImage } from './images.ts';
 import { INIT_FILES } from './init-layer.ts';
+import { applyInstructions } from './instructions.ts';
 import { makeLayer, type Layer } from './layer-store.ts';
 import { diffOf } from './layers.ts';
 import type { Config, Container } from './model.ts';
@@ -65,6 +66,8 @@ export async function commitConfig(
   const image = readImage(sys, place, container.Image);
   const { config: parent } = await imageConfigOf(sys, place, image);
   const { architecture, os, variant, diffIds, history } = parent;
+  const before = { config: keptOf(container.Config), ...(parent.carried && { carried: parent.carried }) };
+  const { config, carried } = applyInstructions(before, request.changes);
   const author = request.author === '' ? {} : { author: request.author };
   const comment = request.message === '' ? {} : { comment: request.message };
   const created_by = (container.Config.Cmd ?? [container.Path, ...container.Args]).join(' ');
@@ -74,7 +77,8 @@ export async function commitConfig(
     ...(variant === undefined ? {} : { variant }),
     created,
     ...author,
-    config: keptOf(container.Config),
+    config,
+    ...(carried && { carried }),
     diffIds: [...diffIds, layer.diffId],
     history: [...history, { created, created_by, ...author, ...comment }],
   };

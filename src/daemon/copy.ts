@@ -13,6 +13,7 @@ import { KernelError, refusedWith } from '../kernel/calls.ts';
 import { errnoMeaning } from '../kernel/errno.ts';
 import { O, RESOLVE } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { untilInterrupted } from '../layouts/interrupted.ts';
 import {
   containerSide,
   hostSide,
@@ -129,26 +130,25 @@ async function send(tar: AsyncIterable<Uint8Array>, stream: CopyStream): Promise
   return bytes;
 }
 
-/** How many parts of an archive go over before a signal is looked for. */
+/** How many parts of an archive go over before a signal is listened for. */
 const PARTS = 32;
 
 /** A long copy ends between two of its parts. */
-async function* until(tar: AsyncIterable<Uint8Array>, over: Promise<void>): AsyncGenerator<Uint8Array> {
-  const asked = { over: false };
+const until = (tar: AsyncIterable<Uint8Array>, over: Promise<void>): AsyncGenerator<Uint8Array> =>
+  untilInterrupted(breathing(tar), over);
+
+/** Reading and writing files does not wait for anything, and a signal is heard only by who waits. */
+async function* breathing(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let parts = 0;
-  void over.then(() => (asked.over = true));
   for await (const part of tar) {
-    // Reading and writing do not wait, and a signal is heard only by who waits.
     if (++parts % PARTS === 0) await new Promise(setImmediate);
-    if (asked.over)
-      throw new TsDockError('interrupted', 'the copy was cut short: somebody asked for the end');
     yield part;
   }
 }
 
 /** A folder does not take the place of a file, nor a file that of a folder, which would take all that lies in it along. */
 function checkKind({ sys, named }: Side, folder: number, path: string, { name, type }: TarEntry): void {
-  const found = kindAt(sys, folder, name);
+  const found = kindAt(sys, folder, name.replace(/\/+$/, ''));
   if (found === undefined || (found === 'directory') === (type === 'directory')) return;
   const where = `cannot copy to ${named(path)}`;
   throw misfit(

@@ -20,7 +20,6 @@ import type { Layer } from '../daemon/layer-store.ts';
 import type { Name } from '../daemon/reference.ts';
 import type { Handshake } from '../daemon/handshake.ts';
 import type { Attempt } from '../daemon/restart-policy.ts';
-import type { Layer } from '../daemon/layer-store.ts';
 import type { Monitor } from '../daemon/monitor.ts';
 import type { Ended } from '../kernel/binding.ts';
 import type { ImageSet } from '../layouts/image-set.ts';

@@ -28,7 +28,7 @@ describe('the words of cp', () => {
     [['-', 'c:/'], { direction: 'in', container: 'c', inside: '/', here: null }],
     [['./a:b', 'c:.'], { direction: 'in', container: 'c', inside: '/', here: '/w/a:b' }],
     [['/a:b/', 'c:/../../x'], { direction: 'in', container: 'c', inside: '/x', here: '/a:b/' }],
-    [['.', 'c:x:y'], { direction: 'in', container: 'c', inside: '/x:y', here: '/w' }],
+    [['.', 'c:x:y'], { direction: 'in', container: 'c', inside: '/x:y', here: '/w/.' }],
   ] as const)('%j', ([from, to], words) => {
     expect(copyWords(from, to, '/w')).toEqual(words);
   });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { TsDockError } from '../../engine/failure.ts';
+import { applyInstructions } from '../../daemon/instructions.ts';
 import { DEFAULT_TAG, parseReference } from '../../daemon/reference.ts';
 import { commitFlow } from '../../flows/commit.ts';
 import type { CommitRequest } from '../../flows/values.ts';
@@ -36,6 +37,8 @@ export function commitCommand(cli: Cli): Command {
         pause: pauseOf(options.pause),
         name: name === undefined ? null : nameOf(name),
       };
+      // What is wrong with one is found out before anything is done.
+      applyInstructions({ config: {} }, commitRequest.changes);
       const watching = watchingOf(options);
       const tracing = tracingOf(options, cli.surroundings.env);
       cli.requireRoot();
