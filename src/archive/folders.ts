@@ -10,6 +10,7 @@ import { AT, O, RESOLVE, S } from '../kernel/flags.ts';
 import type { Stat } from '../kernel/binding.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Rule } from './member-name.ts';
+import { quoted } from './refusal.ts';
 
 /** A link, a mount or the way up ends the walk; a name is never looked up twice. */
 export const BENEATH = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_XDEV;
@@ -147,7 +148,7 @@ export class Folders {
       this.made(made);
       return made;
     }
-    throw this.refuse({ reason: 'breakout', rule: `somebody else keeps exchanging "${path}"` });
+    throw this.refuse({ reason: 'breakout', rule: `somebody else keeps exchanging ${quoted(path)}` });
   }
 
   /** A new directory, nobody's but root's until it gets its owner and mode. Undefined where the name was taken meanwhile. */
@@ -227,7 +228,7 @@ export class Folders {
 }
 
 function obstacle(kind: number, path: string): Rule {
-  const where = JSON.stringify(path);
+  const where = quoted(path);
   if (kind === S.IFLNK)
     return { reason: 'breakout', rule: `${where}, which it lies beneath, is a symbolic link` };
   if (kind === S.IFDIR)

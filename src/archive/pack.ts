@@ -11,6 +11,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { EntryType, Extent, TarEntry } from './entry.ts';
 import { DEFAULT_BUDGETS } from './budgets.ts';
 import { BENEATH, isWhiteout } from './folders.ts';
+import { quoted } from './refusal.ts';
 import { END, headerOf, padding } from './writer.ts';
 
 export interface PackOptions {
@@ -325,7 +326,7 @@ function mark(name: string, { mtime }: Stat): TarEntry {
 }
 
 function refusal(path: string, rule: string, cause?: unknown): TsDockError {
-  return new TsDockError('bad-archive', `cannot pack ${JSON.stringify(path)}: ${rule}`, {
+  return new TsDockError('bad-archive', `cannot pack ${quoted(path)}: ${rule}`, {
     means: 'An archive without it would not be the tree that it was made of.',
     remedy: 'Rename or remove it, then do this again.',
     ...(cause === undefined ? {} : { cause }),

@@ -13,6 +13,7 @@ import type { Extent, TarEntry } from './entry.ts';
 import { BENEATH, Folders, isWhiteout, type Folder } from './folders.ts';
 import { markOf, partsOf, type Rule } from './member-name.ts';
 import { TarReader, type TarHandler } from './reader.ts';
+import { quoted } from './refusal.ts';
 
 export interface UnpackOptions {
   readonly budgets: Budgets;
@@ -28,6 +29,8 @@ export interface UnpackOptions {
    * then copied up, and for directories that the layer has no member for, which keep their owner, mode and attributes.
    */
   readonly lower?: (path: string) => number | undefined;
+  /** Names the archive in errors, e.g. its file. */
+  readonly what?: string;
   /** A directory stays one, and nothing else becomes one: `cp` does not replace a tree by a file. */
   readonly keepKinds?: boolean;
 }
@@ -42,7 +45,7 @@ export interface SplitSink {
 }
 
 export interface Unpacked {
-  /** Bytes in regular files, a hard link counted once. */
+  /** Bytes in regular files, a hard link counted once. What was in a directory that a later member replaced is counted, too. */
   readonly size: number;
   readonly entries: number;
 }
@@ -56,7 +59,7 @@ export async function unpack(
 ): Promise<Unpacked> {
   const unpacking = new Unpacking(sys.sparing(), folder, options);
   try {
-    const reader = new TarReader(unpacking, options.budgets);
+    const reader = new TarReader(unpacking, options.budgets, options.what);
     for await (const bytes of tar) reader.push(bytes);
     reader.end();
     return unpacking.end();
@@ -189,8 +192,9 @@ class Unpacking implements TarHandler {
   // --- rules --------------------------------------------------------------------------------------------------------
 
   private refusal({ reason, rule }: Rule): TsDockError {
-    const name = this.entry?.name ?? '';
-    return new TsDockError(reason, `cannot unpack ${shown(name)}: ${rule}`, {
+    const { what } = this.options;
+    const name = `${quoted(this.entry?.name ?? '')}${what === undefined ? '' : ` of ${what}`}`;
+    return new TsDockError(reason, `cannot unpack ${name}: ${rule}`, {
       means:
         reason === 'breakout'
           ? 'The archive was made, or has been changed, so that it would write outside of its folder; nothing there was touched.'
@@ -322,7 +326,7 @@ class Unpacking implements TarHandler {
       // Again at each try: what was there of the new name may have been a directory, and the target in it.
       const from = this.folders.find(parts.slice(0, -1));
       if (from === undefined || this.sys.fstatatIfThere(from.fd, name) === undefined)
-        throw this.bad(`its target ${shown(path)} is removed by the link itself`);
+        throw this.bad(`its target ${quoted(path)} is removed by the link itself`);
       this.sys.linkat(from.fd, name, spot.at.fd, spot.name);
     });
   }
@@ -336,11 +340,11 @@ class Unpacking implements TarHandler {
     if (stat !== undefined) {
       if ((stat.mode & S.IFMT) === S.IFDIR) throw this.bad('it is a hard link to a directory');
       // A second name for a whiteout would be a whiteout that no `.wh.` name asked for.
-      if (isWhiteout(stat)) throw this.bad(`its target ${shown(path)} is removed by the archive itself`);
+      if (isWhiteout(stat)) throw this.bad(`its target ${quoted(path)} is removed by the archive itself`);
       return;
     }
     const lower = this.options.lower?.(path);
-    if (lower === undefined) throw this.bad(`its target ${shown(path)} is not there`);
+    if (lower === undefined) throw this.bad(`its target ${quoted(path)} is not there`);
     try {
       this.copyUp(lower, { at: this.folders.reach(folders), name, path });
     } finally {
@@ -410,7 +414,7 @@ class Unpacking implements TarHandler {
         if (refusedWith(error, 'EOPNOTSUPP')) continue;
         if (refusedWith(error, 'EPERM') && name.startsWith('user.')) continue;
         if (refusedWith(error, 'EINVAL', 'ERANGE', 'E2BIG'))
-          throw this.bad(`its attribute ${shown(name)} is none that there can be`);
+          throw this.bad(`its attribute ${quoted(name)} is none that there can be`);
         throw error;
       }
     }
@@ -497,5 +501,3 @@ function contentOf(entry: TarEntry): readonly Extent[] {
   if (entry.extents !== undefined) return entry.extents.filter(({ length }) => length > 0);
   return entry.size === 0 ? [] : [{ offset: 0, length: entry.size }];
 }
-
-const shown = (name: string): string => JSON.stringify(name.length > 200 ? `${name.slice(0, 197)}...` : name);
