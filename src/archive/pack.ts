@@ -10,7 +10,8 @@ import { O, S } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { EntryType, Extent, TarEntry } from './entry.ts';
 import { DEFAULT_BUDGETS } from './budgets.ts';
-import { BENEATH, isWhiteout } from './folders.ts';
+import { BENEATH, BENEATH_MOUNTS, isWhiteout } from './folders.ts';
+import { isKernels } from './kernel-file-systems.ts';
 import { quoted } from './refusal.ts';
 import { END, headerOf, padding } from './writer.ts';
 
@@ -23,6 +24,8 @@ export interface PackOptions {
   readonly except?: readonly string[];
   /** Of the names at the top only these. */
   readonly only?: readonly string[];
+  /** What is mounted in the tree is packed as well, instead of being refused; of proc, sysfs and the like only the folder. */
+  readonly mounts?: boolean;
 }
 
 /** @param folder - descriptor of a directory. The same tree gives the same bytes. */
@@ -76,11 +79,13 @@ class Packing {
   private readonly top: number;
   private readonly prefix: string;
   private readonly except: ReadonlySet<string>;
+  private readonly resolve: number;
 
   constructor(sys: Kernel, folder: number, options: PackOptions) {
     this.sys = sys;
     this.options = options;
     this.top = folder;
+    this.resolve = options.mounts === true ? BENEATH_MOUNTS : BENEATH;
     const { prefix = '', except = [] } = options;
     this.prefix = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
     this.except = new Set(except.map((path) => `${this.prefix}${path}`));
@@ -123,7 +128,7 @@ class Packing {
     if (this.except.has(path)) return;
     let handle: number;
     try {
-      handle = this.sys.openat2(level.fd, own, PATH, 0, BENEATH);
+      handle = this.sys.openat2(level.fd, own, PATH, 0, this.resolve);
     } catch (error) {
       if (!refusedWith(error, 'ENOENT')) throw error;
       // Names that are no UTF-8 come here with this sign in them, and are not found by it.
@@ -160,8 +165,11 @@ class Packing {
       let kept = false;
       try {
         yield* this.folder(fd, stat, `${path}/`);
-        this.enter(fd, `${path}/`, () => true);
-        kept = true;
+        const foreign = this.options.mounts === true && isKernels(this.sys.fstatfs(fd));
+        if (!foreign) {
+          this.enter(fd, `${path}/`, () => true);
+          kept = true;
+        }
       } finally {
         if (!kept) this.sys.close(fd);
       }

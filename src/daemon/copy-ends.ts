@@ -2,6 +2,7 @@
  * Where a copy begins and where it goes, by Docker's rules, as descriptors: of what is found, never its path. Both sides are
  * the same but for how a path is opened: on the host as the caller would, in a container beneath its root.
  */
+import { isKernels } from '../archive/kernel-file-systems.ts';
 import { TsDockError } from '../engine/failure.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import { AT_FDCWD, O } from '../kernel/flags.ts';
@@ -68,7 +69,12 @@ export function openSource(side: Side, path: string, follow: boolean): Source {
       throw misfit(`cannot copy ${where}: it is a socket`, 'Whoever listens there does so only there.');
     const name = isContent(path) ? '' : baseOf(path);
     if (!isFolder) return { fd, stat, isFolder, name };
-    const folder = sys.openat2(fd, '.', O.RDONLY | O.DIRECTORY | O.CLOEXEC, 0, 0);
+    if (isKernels(sys.fstatfs(fd)))
+      throw misfit(
+        `cannot copy ${where}: the kernel makes its files up as they are read`,
+        'A single one can be copied.',
+      );
+    const folder = reopened(sys, fd);
     sys.close(fd);
     return { fd: folder, stat, isFolder, name };
   } catch (error) {

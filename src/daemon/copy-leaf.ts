@@ -3,6 +3,7 @@
  * that very descriptor: what a name leads to a moment later may be a device, or a fifo that nobody writes to.
  */
 import type { Extent, TarEntry } from '../archive/entry.ts';
+import { isKernels } from '../archive/kernel-file-systems.ts';
 import { END, headerOf, padding } from '../archive/writer.ts';
 import { AT_FDCWD, O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -10,6 +11,8 @@ import { misfit, type Source } from './copy-ends.ts';
 import { typeOf } from './overlay-marks.ts';
 
 const PART = 1024 * 1024;
+/** Of a file of /proc or /sys, in bytes. */
+const MOST_MADE = 16 * PART;
 
 export function* leafTar(sys: Kernel, { fd, stat }: Source, name: string): Generator<Uint8Array> {
   const type = typeOf(stat);
@@ -28,16 +31,20 @@ function* fileTar(sys: Kernel, found: number, plain: Omit<TarEntry, 'type'>): Ge
   const own = `/proc/self/fd/${found.toString()}`;
   const fd = sys.openat2(AT_FDCWD, own, O.RDONLY | O.NONBLOCK | O.CLOEXEC, 0, 0);
   try {
-    const { size, blocks } = sys.fstat(fd);
-    const extents = blocks * 512 < size ? extentsOf(sys, fd, size) : undefined;
+    const { size: said, blocks } = sys.fstat(fd);
+    const made = isKernels(sys.fstatfs(fd)) ? sys.readFd(fd, MOST_MADE) : undefined;
+    const size = made?.length ?? said;
+    const extents = made === undefined && blocks * 512 < size ? extentsOf(sys, fd, size) : undefined;
     const names = sys.flistxattr(fd).filter(isPortable).sort();
     const xattrs = new Map(names.map((key) => [key, sys.fgetxattr(fd, key) ?? new Uint8Array()] as const));
     yield headerOf({ ...plain, type: 'file', size, xattrs, ...(extents === undefined ? {} : { extents }) });
-    let stored = 0;
-    for (const { offset, length } of extents ?? [{ offset: 0, length: size }]) {
-      yield* contentOf(sys, fd, offset, length);
-      stored += length;
-    }
+    let stored = made?.length ?? 0;
+    if (made !== undefined) yield made;
+    else
+      for (const { offset, length } of extents ?? [{ offset: 0, length: size }]) {
+        yield* contentOf(sys, fd, offset, length);
+        stored += length;
+      }
     yield padding(stored);
   } finally {
     sys.close(fd);

@@ -9,7 +9,7 @@ import { pack } from '../archive/pack.ts';
 import { unpack } from '../archive/unpack.ts';
 import { TsDockError } from '../engine/failure.ts';
 import type { CopyRequest, CopyStream } from '../flows/values.ts';
-import { KernelError, refusedWith } from '../kernel/calls.ts';
+import { KernelError } from '../kernel/calls.ts';
 import { errnoMeaning } from '../kernel/errno.ts';
 import { O, RESOLVE } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -57,7 +57,7 @@ export async function copy(
       sys.close(found.fd);
     }
   } catch (error) {
-    throw worded(error, request, target === null ? 'standard output' : to.named(target));
+    throw worded(error, target === null ? 'standard output' : to.named(target));
   }
 }
 
@@ -110,7 +110,13 @@ async function unpackAt(
     checkKind(side, fd, path, entry);
     return request.archive ? entry : owned(entry, request);
   };
-  const options = { budgets: DEFAULT_BUDGETS, manner: 'plain', keepKinds: true, rewrite } as const;
+  const options = {
+    budgets: DEFAULT_BUDGETS,
+    manner: 'plain',
+    keepKinds: true,
+    mounts: true,
+    rewrite,
+  } as const;
   return (await unpack(side.sys.sparing(), fd, tar, options)).size;
 }
 
@@ -118,7 +124,12 @@ async function unpackAt(
 async function* tarOf(sys: Kernel, source: Source, name: string): AsyncGenerator<Uint8Array> {
   const port = sys.sparing();
   if (!source.isFolder) yield* leafTar(port, source, name);
-  else yield* pack(port, source.fd, { manner: 'plain', ...(name === '' ? {} : { prefix: `${name}/` }) });
+  else
+    yield* pack(port, source.fd, {
+      manner: 'plain',
+      mounts: true,
+      ...(name === '' ? {} : { prefix: `${name}/` }),
+    });
 }
 
 async function send(tar: AsyncIterable<Uint8Array>, stream: CopyStream): Promise<number> {
@@ -193,20 +204,24 @@ function owned(entry: TarEntry, { direction, uid, gid }: CopyRequest): TarEntry 
   return { ...entry, ...owner, mode, xattrs };
 }
 
-function worded(error: unknown, { direction }: CopyRequest, where: string): unknown {
-  if (!refusedWith(error, 'EROFS', 'EBUSY', 'EPERM', 'EACCES', 'ENOSPC', 'EDQUOT', 'ENAMETOOLONG', 'EISDIR'))
-    return error;
-  const means: Partial<Record<string, string>> = {
-    EROFS:
-      direction === 'in'
-        ? 'The container or this volume was made read-only, or it is a place like /proc or /sys.'
-        : 'The file system there is read-only.',
-    EBUSY: 'Something is mounted there; /etc/hosts, /etc/hostname and /etc/resolv.conf are ts-dock’s own.',
-    EPERM: 'A file system like /proc or /sys decides itself what may be in it.',
-    EACCES: 'A file system like /proc or /sys decides itself what may be in it.',
-  };
-  return new TsDockError('copy', `cannot copy to ${where}: ${errnoMeaning(error.code) || error.code}`, {
-    means: means[error.code] ?? '',
-    cause: error,
+const MADE_UP = 'File systems like /proc and /sys decide themselves what is in them.';
+const MEANS: Partial<Record<string, string>> = {
+  EROFS: 'The container, this volume or this place (/proc/sys, /sys) can only be read.',
+  EBUSY: 'Something is mounted there. /etc/hosts, /etc/hostname and /etc/resolv.conf are ts-dock’s own.',
+  ENOENT: MADE_UP,
+  EPERM: MADE_UP,
+  EACCES: MADE_UP,
+};
+const REMEDY: Partial<Record<string, string>> = {
+  ENOSPC: 'Remove what is not needed there, and copy again.',
+};
+
+/** What the kernel refuses while files are made. The call itself means nothing to whoever wanted a copy. */
+function worded(error: unknown, where: string): unknown {
+  if (!(error instanceof KernelError)) return error;
+  const { code } = error;
+  return new TsDockError('copy', `cannot copy to ${where}: ${errnoMeaning(code) || code}`, {
+    means: MEANS[code] ?? error.message,
+    remedy: REMEDY[code] ?? '',
   });
 }

@@ -50,7 +50,7 @@ export function copying(script: string): Copying {
       ...{ archive: false, followLinks: false, uid: 1234, gid: 1235, ...options },
     };
     const stream = {
-      read: async function* () {
+      async *read() {
         yield await Promise.resolve(tar);
       },
       write: (bytes: Uint8Array) => void parts.push(bytes),
