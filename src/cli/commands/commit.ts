@@ -6,6 +6,7 @@ import { commitFlow } from '../../flows/commit.ts';
 import type { CommitRequest } from '../../flows/values.ts';
 import type { Cli } from '../cli.ts';
 import { addDebuggerFlags, all, watchingOf, type DebuggerOptions } from '../options.ts';
+import * as value from '../option-values.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
 
@@ -13,7 +14,7 @@ interface CommitOptions extends DebuggerOptions {
   readonly author?: string;
   readonly message?: string;
   readonly change?: readonly string[];
-  readonly pause: string;
+  readonly pause?: boolean;
 }
 
 /** `commit CONTAINER [REPOSITORY[:TAG]]`: an image of what it has written. */
@@ -25,7 +26,10 @@ export function commitCommand(cli: Cli): Command {
     .option('-a, --author <author>', 'who made it')
     .option('-m, --message <text>', 'what it is about')
     .option('-c, --change <instruction>', 'as a line of a Dockerfile: CMD ["sh"]; repeatable', all)
-    .option('-p, --pause <true|false>', 'let the container stand still meanwhile', 'true');
+    .option('-p, --pause <boolean>', 'let the container stand still meanwhile (true)', (text: string) =>
+      // Docker's spelling of the short one is -p=false.
+      value.boolean('--pause', text.replace(/^=/, '')),
+    );
   return addDebuggerFlags(command)
     .argument('<container>')
     .argument('[name]', 'REPOSITORY[:TAG] for the image')
@@ -34,7 +38,7 @@ export function commitCommand(cli: Cli): Command {
         author: options.author ?? '',
         message: options.message ?? '',
         changes: options.change ?? [],
-        pause: pauseOf(options.pause),
+        pause: options.pause ?? true,
         name: name === undefined ? null : nameOf(name),
       };
       // What is wrong with one is found out before anything is done.
@@ -54,14 +58,6 @@ export function commitCommand(cli: Cli): Command {
       if (error === undefined && values.tagged !== undefined && values.committed !== undefined)
         cli.print(`sha256:${values.committed.id}`);
     });
-}
-
-function pauseOf(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new TsDockError(
-    'bad-usage',
-    `expected the --pause option to be true or false, got ${JSON.stringify(text)}`,
-  );
 }
 
 function nameOf(text: string): { readonly repository: string; readonly tag: string } {
