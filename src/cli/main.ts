@@ -20,6 +20,8 @@ import { historyCommand } from './commands/history.ts';
 import { hostCommand } from './commands/host.ts';
 import { imagesCommand } from './commands/images.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { importCommand } from './commands/import.ts';
+import { loadCommand } from './commands/load.ts';
 import { logsCommand } from './commands/logs.ts';
 import { killCommand } from './commands/kill.ts';
 import { pauseCommand, unpauseCommand } from './commands/pause.ts';
@@ -32,6 +34,7 @@ import { rmCommand } from './commands/rm.ts';
 import { rmiCommand } from './commands/rmi.ts';
 import { runCommand } from './commands/run.ts';
 import { startCommand } from './commands/start.ts';
+import { saveCommand } from './commands/save.ts';
 import { statsCommand } from './commands/stats.ts';
 import { stepsCommand } from './commands/steps.ts';
 import { superviseCommand } from './commands/supervise.ts';
@@ -75,6 +78,9 @@ const COMMANDS: Commands = {
   inspect: inspectCommand,
   rm: rmCommand,
   images: imagesCommand,
+  load: loadCommand,
+  import: importCommand,
+  save: saveCommand,
   history: historyCommand,
   tag: tagCommand,
   rmi: rmiCommand,

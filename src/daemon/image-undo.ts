@@ -7,24 +7,31 @@ import { refusedWith } from '../kernel/calls.ts';
 import { AT_FDCWD, O } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { listContainers } from './containers.ts';
-import { imageIds, readImage } from './images.ts';
+import { Graph } from './graph.ts';
+import { imageIds } from './images.ts';
 import { layerFolder, linkFolder } from './layers.ts';
 import { underLock } from './lock.ts';
+import type { Image } from './model.ts';
 import type { Place } from './place.ts';
 import { isId } from './store.ts';
-import { readTags, setTag } from './tags.ts';
+import { readTags, removeTags, setTag } from './tags.ts';
 
 /** @param layers - chain ids, the lowest first. Whatever is not there (any more) is passed over. Takes the lock. */
 export function dropImage(sys: Kernel, place: Place, id: string, layers: readonly string[]): void {
   const all = [id, ...[...layers].reverse()].filter(isId);
   underLock(sys, place, () => {
+    const images = new Map(Graph.read(sys, place).images);
     // From the top down: what nothing stands on any more has lost its last user in the turn before.
-    for (const each of all) if (!isUsed(sys, place, each)) discard(sys, place, place.graph, each);
-    const images = imageIds(sys, place);
-    const used = new Set(images.map((each) => linkOf(sys, place, each)));
+    for (const each of all) {
+      if (isUsed(sys, place, images, each)) continue;
+      discard(sys, place, place.graph, each);
+      images.delete(each);
+    }
+    const left = imageIds(sys, place);
+    const used = new Set(left.map((each) => linkOf(sys, place, each)));
     for (const each of all) {
       const own = ownNames(sys, place, each);
-      if (images.includes(each) || own.some((short) => used.has(short))) continue;
+      if (left.includes(each) || own.some((short) => used.has(short))) continue;
       for (const short of own) sys.unlink(join(linkFolder(place), short));
       discard(sys, place, place.overlay, each);
     }
@@ -32,11 +39,11 @@ export function dropImage(sys: Kernel, place: Place, id: string, layers: readonl
 }
 
 /** A name means it, a container was made from it, or another image stands on it. */
-function isUsed(sys: Kernel, place: Place, id: string): boolean {
+function isUsed(sys: Kernel, place: Place, images: ReadonlyMap<string, Image>, id: string): boolean {
   return (
     [...readTags(sys, place).values()].some((tags) => [...tags.values()].includes(id)) ||
     listContainers(sys, place).some(({ container }) => container.Image === id) ||
-    imageIds(sys, place).some((each) => each !== id && readImage(sys, place, each).parent === id)
+    [...images.values()].some(({ parent }) => parent === id)
   );
 }
 
@@ -81,19 +88,9 @@ interface RestoreTag {
 export function restoreTag(sys: Kernel, place: Place, { repository, tag, ours, old }: RestoreTag): void {
   underLock(sys, place, () => {
     if (readTags(sys, place).get(repository)?.get(tag) !== ours) return;
-    if (old === '') removeTag(sys, place, repository, tag);
-    else setTag(sys, place, repository, tag, old);
+    if (old !== '') setTag(sys, place, repository, tag, old);
+    else removeTags(sys, place, [{ repository, key: tag }]);
+    // Where there were no names before there was no file.
+    if (readTags(sys, place).size === 0) sys.unlink(place.repositories);
   });
-}
-
-function removeTag(sys: Kernel, place: Place, repository: string, tag: string): void {
-  const left = [...readTags(sys, place)]
-    .map(([name, tags]) => [name, [...tags].filter(([each]) => name !== repository || each !== tag)] as const)
-    .filter(([, tags]) => tags.length > 0);
-  if (left.length === 0) {
-    sys.unlink(place.repositories);
-    return;
-  }
-  const Repositories = Object.fromEntries(left.map(([name, tags]) => [name, Object.fromEntries(tags)]));
-  sys.replaceFile(place.repositories, JSON.stringify({ Repositories }));
 }

@@ -18,7 +18,7 @@ export function chosenFor(
   file: string,
   images: readonly OfferedImage[],
   asked: Platform | undefined,
-  notes: string[],
+  warnings: string[],
 ): readonly OfferedImage[] {
   const own = ownPlatform();
   const others = images
@@ -27,7 +27,7 @@ export function chosenFor(
     .map(platformText);
   const offered = [...new Set(others)].join(', ');
   if (asked === undefined) {
-    if (others.length > 0) notes.push(`For ${offered}, while this machine is ${platformText(own)}.`);
+    if (others.length > 0) warnings.push(`For ${offered}, while this machine is ${platformText(own)}.`);
     return images;
   }
   const chosen = images.filter(({ config }) => distance(asked, platformOf(config)) !== undefined);

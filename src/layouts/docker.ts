@@ -34,8 +34,9 @@ export function readDockerArchive(members: Members, options: ReadOptions): Image
   const all = manifest.list(MOST_IMAGES);
   if (all.length === 0) throw badArchive(members.file, 'its manifest.json names no image');
   const notes: string[] = [];
+  const warnings: string[] = [];
   const images = all.map((at) => imageAt(members, at, options));
-  return { form: 'docker', images: chosenFor(members.file, images, options.platform, notes), notes };
+  return { form: 'docker', images: chosenFor(members.file, images, options.platform, warnings), notes, warnings };
 }
 
 function imageAt(members: Members, at: At, { budgets }: ReadOptions): OfferedImage {

@@ -39,6 +39,8 @@ export interface ImageSet {
   readonly images: readonly OfferedImage[];
   /** What was passed over, in sentences. */
   readonly notes: readonly string[];
+  /** What the user must hear of. */
+  readonly warnings: readonly string[];
 }
 
 export interface ReadOptions {

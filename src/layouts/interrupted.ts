@@ -24,9 +24,9 @@ export async function* untilInterrupted(
     });
   try {
     for (;;) {
-      const { done, value } = await next();
-      if (done === true) return;
-      yield value as Uint8Array;
+      const piece = await next();
+      if (piece.done === true) return;
+      yield piece.value;
     }
   } finally {
     // Not waited for: what is being read may never come.

@@ -35,6 +35,7 @@ export function readOci(members: Members, { budgets, platform }: ReadOptions): I
   if (!/^1\./.test(version.text())) throw version.refused('must be 1.0.0');
   const wanted = platform ?? ownPlatform();
   const notes: string[] = [];
+  const warnings: string[] = [];
   const where = `${members.file}: index.json`;
   const top = indexOf(where, members.whole('index.json', budgets.json), OCI_INDEX);
   // One image for each machine side by side, without an index between: only what runs here is meant.
@@ -48,7 +49,7 @@ export function readOci(members: Members, { budgets, platform }: ReadOptions): I
     if (name !== undefined) known.names.push(name);
   }
   const images = [...found.values()].map(({ manifest, names }) => imageOf(members, budgets, manifest, names));
-  return { form: 'oci', images: chosenFor(members.file, images, platform, notes), notes };
+  return { form: 'oci', images: chosenFor(members.file, images, platform, warnings), notes, warnings };
 }
 
 const suits = ({ mediaType, platform }: Listed, wanted: Platform): boolean =>

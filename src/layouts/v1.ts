@@ -57,7 +57,7 @@ export async function readV1(members: Members, options: ReadOptions): Promise<Im
       if (!diffIds.has(link.id)) diffIds.set(link.id, await diffIdOf(members, link.id, options));
     images.push(imageOf(members, options.budgets, chain, names, diffIds));
   }
-  return { form: 'docker v1', images, notes: [] };
+  return { form: 'docker v1', images, notes: [], warnings: [] };
 }
 
 /** Its id is checked by whoever asks for it, before it becomes a name in the archive. */

@@ -24,7 +24,8 @@ export const readManifest = step({
     note(
       `${WORDS[imageSet.form]}: ${imageSet.images.length} image${imageSet.images.length === 1 ? '' : 's'}.`,
     );
-    for (const text of imageSet.notes) warn(text);
+    for (const text of imageSet.notes) note(text);
+    for (const text of imageSet.warnings) warn(text);
     return { imageSet };
   },
 });
