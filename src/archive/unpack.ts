@@ -381,6 +381,7 @@ class Unpacking implements TarHandler {
     const isFolder = kind === S.IFDIR;
     if (this.options.keepKinds === true && isFolder !== (this.entry?.type === 'directory'))
       throw this.bad(isFolder ? 'there is a directory of its name' : 'there is something else of its name');
+    if (this.options.mounts === true) this.refuseMount(spot);
     if (isFolder) {
       this.folders.forget(spot.path);
       this.options.split?.lost();
@@ -391,6 +392,19 @@ class Unpacking implements TarHandler {
       this.sys.unlinkat(spot.at.fd, spot.name);
     }
     spot.at.touched = true;
+  }
+
+  /**
+   * The kernel keeps a name on which something is mounted, but in another mount namespace than the caller's it takes the
+   * mount away instead: a container would lose its volume.
+   */
+  private refuseMount({ at, name }: Spot): void {
+    try {
+      this.sys.close(this.sys.openat2(at.fd, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, BENEATH));
+    } catch (error) {
+      if (refusedWith(error, 'EXDEV')) throw this.bad('something is mounted there');
+      if (!refusedWith(error, 'ENOENT')) throw error;
+    }
   }
 
   // --- owner, mode, attributes, times ---------------------------------------------------------------------------------

@@ -106,8 +106,9 @@ async function unpackAt(
   tar: AsyncIterable<Uint8Array>,
   request: CopyRequest,
 ): Promise<number> {
+  const port = { ...side, sys: side.sys.sparing() };
   const rewrite = (entry: TarEntry): TarEntry => {
-    checkKind(side, fd, path, entry);
+    checkPlace(port, fd, path, entry);
     return request.archive ? entry : owned(entry, request);
   };
   const options = {
@@ -117,7 +118,7 @@ async function unpackAt(
     mounts: true,
     rewrite,
   } as const;
-  return (await unpack(side.sys.sparing(), fd, tar, options)).size;
+  return (await unpack(port.sys, fd, tar, options)).size;
 }
 
 /** @param name - of the source in the archive; empty: what lies in it has the names */
@@ -157,29 +158,57 @@ async function* breathing(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   }
 }
 
-/** A folder does not take the place of a file, nor a file that of a folder, which would take all that lies in it along. */
-function checkKind({ sys, named }: Side, folder: number, path: string, { name, type }: TarEntry): void {
-  const found = kindAt(sys, folder, name.replace(/\/+$/, ''));
-  if (found === undefined || (found === 'directory') === (type === 'directory')) return;
+/**
+ * A folder does not take the place of a file, nor a file that of a folder, which would take all that lies in it along; and
+ * nothing takes that of a file which is mounted there.
+ */
+function checkPlace({ sys, named }: Side, folder: number, path: string, { name, type }: TarEntry): void {
+  const found = placeOf(sys, folder, name.replace(/\/+$/, ''));
+  if (found === undefined) return;
   const where = `cannot copy to ${named(path)}`;
-  throw misfit(
-    found === 'directory'
-      ? `${where}: cannot overwrite directory ${JSON.stringify(name)} with non-directory`
-      : `${where}: cannot overwrite non-directory ${JSON.stringify(name)} with directory`,
-  );
+  const isFolder = type === 'directory';
+  if (found.isFolder !== isFolder)
+    throw misfit(
+      isFolder
+        ? `${where}: cannot overwrite non-directory ${JSON.stringify(name)} with directory`
+        : `${where}: cannot overwrite directory ${JSON.stringify(name)} with non-directory`,
+    );
+  if (found.isMount && !isFolder)
+    throw misfit(
+      `${where}: something is mounted on ${JSON.stringify(name)}`,
+      '/etc/hosts, /etc/hostname and /etc/resolv.conf of a container are ts-dock’s own; a volume may be a file, too.',
+    );
 }
 
-function kindAt(sys: Kernel, folder: number, name: string): string | undefined {
+const STRICT = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
+const LOOK = O.PATH | O.NOFOLLOW | O.CLOEXEC;
+
+/** Undefined where nothing is, or where the name is one that unpacking will refuse. */
+function placeOf(
+  sys: Kernel,
+  folder: number,
+  name: string,
+): { readonly isFolder: boolean; readonly isMount: boolean } | undefined {
+  const cut = name.lastIndexOf('/');
+  const parent = openIfThere(sys, folder, cut < 0 ? '.' : name.slice(0, cut), STRICT);
+  if (parent === undefined) return undefined;
   try {
-    const strict = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-    const fd = sys.openat2(folder, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, strict);
-    try {
-      return typeOf(sys.fstat(fd));
-    } finally {
-      sys.close(fd);
-    }
+    const base = name.slice(cut + 1);
+    const inside = openIfThere(sys, parent, base, STRICT | RESOLVE.NO_XDEV);
+    const fd = inside ?? openIfThere(sys, parent, base, STRICT);
+    if (fd === undefined) return undefined;
+    const isFolder = typeOf(sys.fstat(fd)) === 'directory';
+    sys.close(fd);
+    return { isFolder, isMount: inside === undefined };
+  } finally {
+    sys.close(parent);
+  }
+}
+
+function openIfThere(sys: Kernel, folder: number, name: string, resolve: number): number | undefined {
+  try {
+    return sys.openat2(folder, name, LOOK, 0, resolve);
   } catch (error) {
-    // Absent, or a name that unpacking will refuse.
     if (error instanceof KernelError) return undefined;
     throw error;
   }

@@ -36,7 +36,12 @@ export function readDockerArchive(members: Members, options: ReadOptions): Image
   const notes: string[] = [];
   const warnings: string[] = [];
   const images = all.map((at) => imageAt(members, at, options));
-  return { form: 'docker', images: chosenFor(members.file, images, options.platform, warnings), notes, warnings };
+  return {
+    form: 'docker',
+    images: chosenFor(members.file, images, options.platform, warnings),
+    notes,
+    warnings,
+  };
 }
 
 function imageAt(members: Members, at: At, { budgets }: ReadOptions): OfferedImage {

@@ -1,6 +1,6 @@
 /** `cp`: Docker's table of what becomes of which path, what is kept of a file, and containers that cheat meanwhile. */
 import { execFileSync, spawn } from 'node:child_process';
-import { lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TsDockError } from '../../src/engine/failure.ts';
