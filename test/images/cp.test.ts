@@ -9,6 +9,8 @@ import { skipUnlessRoot } from '../rig/skip.ts';
 
 const UNPACKERS = ['tar', 'gzip', 'gunzip', 'zcat', 'xz', 'unxz', 'bzip2', 'zstd', 'unpigz', 'cp', 'mount'];
 
+const LONG = { runOptions: { timeout: 120_000 } };
+
 describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
   let box: Sandbox;
   let live: Running;
@@ -36,7 +38,7 @@ describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
     writeFileSync(here('f'), 'new\n');
     execFileSync('tar', ['cf', here('f.tar'), '-C', box.folder, 'f']);
     const volumes = ['-v', `${here('data')}:/data`, '-v', `${here('fixed')}:/fixed:ro`];
-    live = await running(box, 'live', volumes);
+    live = await running(box, 'live', volumes, LONG);
     const liar = "printf '#!/bin/sh\\ntouch /ran\\nexit 1\\n'";
     await live.program.say(
       `for p in ${UNPACKERS.join(' ')}; do rm -f /usr/bin/$p; ${liar} >/usr/bin/$p; chmod 755 /usr/bin/$p; done`,
