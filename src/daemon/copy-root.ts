@@ -8,7 +8,7 @@ import { startTimeOf } from '../kernel/append.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import { AT_FDCWD, MS, O, RESOLVE } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { findContainer, readStored, takeStart, type StoredContainer } from './containers.ts';
+import { findContainer, readStored, startedBy, takeStart, type StoredContainer } from './containers.ts';
 import { mountLayers } from './layer-mount.ts';
 import { mountPoint } from './layers.ts';
 import type { Place } from './place.ts';
@@ -59,6 +59,12 @@ export async function occupy(
 
 function copies(sys: Kernel, place: Place, run: string): boolean {
   return COPIERS.includes(readStory(sys, place.journal, run).begin?.command ?? '');
+}
+
+/** Waits until a copy gives the container back; false where it is not a copy that has it, or `over` came first. */
+export async function copyOver(sys: Kernel, place: Place, id: string, over: Promise<void>): Promise<boolean> {
+  const holder = startedBy(sys, place, id);
+  return holder !== undefined && copies(sys, place, holder) && teardownOver(sys, place, holder, over);
 }
 
 function beingStarted(wanted: string): TsDockError {

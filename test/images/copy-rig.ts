@@ -1,5 +1,5 @@
 /** A root to copy from and to without a container: the same descriptors, the same rules, and no command line. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,4 +64,24 @@ export function copying(script: string): Copying {
     out: (inside, here, options) => run('out', inside, here, options),
     into: (here, inside, options, tar) => run('in', inside, here, options, tar),
   };
+}
+
+/** Exchanges two names in a folder until it is told to stop: between any two calls of whoever uses a path there. */
+const SWAP = `
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+sys.stdout.write("on"); sys.stdout.flush()
+while True: libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)
+`;
+
+export async function swapping(one: string, other: string): Promise<void> {
+  const child = spawn('python3', ['-c', SWAP, one, other], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(
+    () =>
+      new Promise<void>((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGKILL');
+      }),
+  );
+  await new Promise((resolve) => child.stdout.once('data', resolve));
 }

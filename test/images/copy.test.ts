@@ -1,11 +1,11 @@
 /** `cp`: Docker's table of what becomes of which path, what is kept of a file, and containers that cheat meanwhile. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TsDockError } from '../../src/engine/failure.ts';
 import { copyWords } from '../../src/cli/copy-paths.ts';
-import { copying, type Copying } from './copy-rig.ts';
+import { copying, swapping, type Copying } from './copy-rig.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 
 const list = ({ sh }: Copying, where: string): string[] =>
@@ -203,26 +203,6 @@ describe.skipIf(skipUnlessRoot())('a tar archive', () => {
     expect(await reasonOf(() => c.into(null, '/to', {}, tar.subarray(0, 700)))).toContain('bad-archive: ');
   });
 });
-
-/** Exchanges two names in a folder until it is told to stop: between any two calls of whoever uses a path there. */
-const SWAP = `
-import ctypes, sys
-libc = ctypes.CDLL(None, use_errno=True)
-sys.stdout.write("on"); sys.stdout.flush()
-while True: libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)
-`;
-
-async function swapping(one: string, other: string): Promise<void> {
-  const child = spawn('python3', ['-c', SWAP, one, other], { stdio: ['ignore', 'pipe', 'inherit'] });
-  onTestFinished(
-    () =>
-      new Promise<void>((resolve) => {
-        child.once('exit', () => resolve());
-        child.kill('SIGKILL');
-      }),
-  );
-  await new Promise((resolve) => child.stdout.once('data', resolve));
-}
 
 describe.skipIf(skipUnlessRoot())('a container that exchanges a folder for a link while it is copied', () => {
   const cheat = `mkdir -p victim/sub root/d/sub; echo secret >victim/f; echo secret >victim/sub/f; echo mine >root/d/f; echo mine >root/d/sub/f

@@ -1,20 +1,34 @@
 /** `ts-dock cp` and `export` of true containers: with their volumes, running or not, and with what they may not be told. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { copy } from '../../src/daemon/copy.ts';
+import { TsDockError } from '../../src/engine/failure.ts';
+import type { CopyStream } from '../../src/flows/values.ts';
+import { AT_FDCWD, O } from '../../src/kernel/flags.ts';
+import { Kernel } from '../../src/kernel/kernel.ts';
+import { swapping } from './copy-rig.ts';
 import { eventsOf, running, state, stored, type Running } from '../life/rig.ts';
 import { sandbox, type Done, type Sandbox } from '../rig/sandbox.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 
 const UNPACKERS = ['tar', 'gzip', 'gunzip', 'zcat', 'xz', 'unxz', 'bzip2', 'zstd', 'unpigz', 'cp', 'mount'];
 
+const sys = new Kernel();
+const NEVER = new Promise<void>(() => undefined);
+const NO_STREAM: CopyStream = {
+  async *read() {
+    // Nothing comes.
+  },
+  write: () => undefined,
+};
 const LONG = { runOptions: { timeout: 120_000 } };
 
 describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
   let box: Sandbox;
   let live: Running;
-  const here = (name: string): string => join(box.folder, name);
+  const here = (name: string): string => `${box.folder}/${name}`;
   const cp = (...words: readonly string[]): Promise<Done> => box.run(['cp', ...words], { cwd: box.folder });
   const mounts = (): string[] =>
     readFileSync('/proc/self/mountinfo', 'utf8')
@@ -37,8 +51,9 @@ describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
     }
     writeFileSync(here('f'), 'new\n');
     execFileSync('tar', ['cf', here('f.tar'), '-C', box.folder, 'f']);
+    writeFileSync(here('one'), 'one\n');
     const volumes = ['-v', `${here('data')}:/data`, '-v', `${here('fixed')}:/fixed:ro`];
-    live = await running(box, 'live', volumes, LONG);
+    live = await running(box, 'live', [...volumes, '-v', `${here('one')}:/one`], LONG);
     const liar = "printf '#!/bin/sh\\ntouch /ran\\nexit 1\\n'";
     await live.program.say(
       `for p in ${UNPACKERS.join(' ')}; do rm -f /usr/bin/$p; ${liar} >/usr/bin/$p; chmod 755 /usr/bin/$p; done`,
@@ -63,7 +78,7 @@ describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
     expect(await cp('f', `${name}:/root/`)).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: expect.stringContaining('Successfully copied 4 B to'),
+      stderr: `Successfully copied 4 B to ${name}:/root/\n`,
     });
     expect(await cp('-q', `${name}:/root/f`, 'back')).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(readFileSync(here('back'), 'utf8')).toBe('new\n');
@@ -157,6 +172,54 @@ describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
     expect(readFileSync(here('status'), 'utf8')).toMatch(/^Name:/);
   });
 
+  it('leaves a volume that is a file, and what ts-dock mounts itself, in their places', async () => {
+    expect((await cp('f', 'live:/one')).stderr).toContain('something is mounted on "one"');
+    expect((await live.program.say('cat /one; grep -c " /one \\| /etc/hosts " /proc/mounts')).output).toBe(
+      'one\n2\n',
+    );
+  });
+
+  it('is not led out by a container that exchanges a folder for a link, in 200 copies each way', async () => {
+    mkdirSync(here('victim'));
+    writeFileSync(here('victim/f'), 'secret\n');
+    const ofVictim = (): string =>
+      execFileSync(
+        'sh',
+        ['-c', `find ${here('victim')} -printf '%p %i %m %T@ %C@\\n'; cat ${here('victim/f')}`],
+        { encoding: 'utf8' },
+      );
+    mkdirSync(here('data/d'));
+    writeFileSync(here('data/d/f'), 'mine\n');
+    symlinkSync(here('victim'), here('data/l'));
+    const before = ofVictim();
+    await swapping(here('data/d'), here('data/l'));
+    const pid = stored(box, 'live')?.State.Pid ?? 0;
+    const root = sys.openat2(AT_FDCWD, `/proc/${pid}/root`, O.PATH | O.DIRECTORY | O.CLOEXEC, 0, 0);
+    const reasons = new Set<string>();
+    for (const name of ['up', 'got']) mkdirSync(here(name));
+    writeFileSync(here('up/f'), 'up\n');
+    for (let n = 0; n < 200; n += 1) {
+      const request = { what: 'path', archive: false, followLinks: false, uid: 0, gid: 0 } as const;
+      const inside = n % 2 === 0 ? '/data/d' : '/data/d/f';
+      for (const direction of ['out', 'in'] as const) {
+        const up = n % 2 === 0 ? here('up/.') : here('up/f');
+        const path = direction === 'out' ? here(`got/${n}`) : up;
+        const whole = { ...request, direction, inside, here: path };
+        await copy(sys, root, 'live', whole, NO_STREAM, NEVER).then(
+          () => reasons.add('none'),
+          (error: unknown) => reasons.add(error instanceof TsDockError ? error.reason : String(error)),
+        );
+      }
+    }
+    sys.close(root);
+    expect(
+      execFileSync('sh', ['-c', `cd ${box.folder}; grep -rl secret got || true`], { encoding: 'utf8' }),
+    ).toBe('');
+    expect(ofVictim()).toBe(before);
+    expect(reasons).toContain('none');
+    expect([...reasons].filter((each) => each.includes(' '))).toEqual([]);
+  }, 60_000);
+
   it('copies from and to a container that is paused', async () => {
     await box.run(['pause', 'live']);
     expect((await cp('-q', 'f', 'live:/root/paused')).code).toBe(0);
@@ -169,16 +232,15 @@ describe.skipIf(skipUnlessRoot())('ts-dock cp', () => {
     const id = stored(box, 'dead')?.ID ?? '';
     const lease = join(box.root, 'containers', id, 'started-by');
     while (!existsSync(lease) || mounts().length < 2) await new Promise(setImmediate);
-    const start = await box.run(['start', 'dead']);
-    expect(start.stderr).toContain('already started');
+    const start = box.start(['start', '-a', 'dead']);
     const second = box.start(['cp', 'dead:/mine', here('second')]);
     slow.child.stdin?.end(readFileSync(here('f.tar')));
     expect(await slow.done).toMatchObject({ code: 0, stderr: '' });
     expect(await second.done).toMatchObject({ code: 0 });
     expect(readFileSync(here('second'), 'utf8')).toBe('mine\n');
-    nothingLeft();
-    expect((await box.run(['start', '-a', 'dead'])).code).not.toBe(125);
+    expect((await start.done).code).not.toBe(125);
     await state(box, 'dead', ({ Running }) => !Running);
+    nothingLeft();
     expect(eventsOf(box, id).filter((each) => each.startsWith('copy'))).toContain('copy /root');
   });
 
