@@ -62,6 +62,11 @@ const tests = [
   { package: 'iproute2', why: 'looks at links with other eyes than ours', there: program('ip') },
   { package: 'util-linux', why: 'has unshare and nsenter', there: program('nsenter') },
   { package: 'procps', why: 'has ps', there: program('ps') },
+  { package: 'zstd', why: 'packs archives that are loaded', there: program('zstd') },
+  { package: 'skopeo', why: 'makes and reads images as others do', there: program('skopeo') },
+  { package: 'umoci', why: 'makes OCI layouts', there: program('umoci') },
+  { package: 'buildah', why: 'builds images', there: program('buildah') },
+  { package: 'debootstrap', why: 'makes the root of a Debian', there: program('debootstrap') },
   { package: 'cpio', why: 'packs the disk of the cgroup v2 machine', there: program('cpio') },
   ...(process.arch === 'x64'
     ? [
@@ -203,6 +208,11 @@ async function main() {
   if (withTests && existsSync(machine)) {
     const { prepare } = await import(pathToFileURL(machine).href);
     await prepare();
+  }
+  const debian = join(import.meta.dirname, 'debian-root.mjs');
+  if (withTests && process.platform === 'linux' && existsSync(debian)) {
+    const { prepare } = await import(pathToFileURL(debian).href);
+    prepare();
   }
   say('Ready: dist/ts-dock.cjs, or npx ts-dock in this folder.');
 }

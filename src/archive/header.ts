@@ -102,7 +102,7 @@ function numeric(
     const byte = block[n] ?? 0;
     if (byte === 0x20 || byte === 0) break;
     if (byte < 0x30 || byte > 0x37) throw fail(`its ${what} is no octal number`);
-    value = value * 8 + byte - 0x30;
+    value = value * 8 + (byte - 0x30);
   }
   return value;
 }

@@ -139,7 +139,7 @@ class Packing {
       const stat = this.sys.fstat(handle);
       if (this.options.manner === 'layer') {
         if (isWhiteout(stat)) {
-          yield headerOf(mark(`${level.prefix}${WHITEOUT}${own}`, stat));
+          yield headerOf(mark(`${level.prefix}${WHITEOUT}${own}`));
           return;
         }
         if (own.startsWith(WHITEOUT))
@@ -197,7 +197,7 @@ class Packing {
   private *folderMarks(fd: number, prefix: string): Generator<Uint8Array> {
     if (this.options.manner !== 'layer') return;
     if (this.sys.fgetxattr(fd, OPAQUE)?.toString() === 'y')
-      yield headerOf(mark(`${prefix}${WHITEOUT}${WHITEOUT}.opq`, this.sys.fstat(fd)));
+      yield headerOf(mark(`${prefix}${WHITEOUT}${WHITEOUT}.opq`));
   }
 
   private *file(handle: number, path: string, seen: Stat): Generator<Uint8Array> {
@@ -327,10 +327,10 @@ function typeOf({ mode }: Stat): EntryType | undefined {
   }
 }
 
-/** An empty file. Only its name says anything. */
-function mark(name: string, { mtime }: Stat): TarEntry {
+/** An empty file. Only its name says anything, so that nothing else makes one archive differ from another. */
+function mark(name: string): TarEntry {
   const nobody = { mode: 0, uid: 0, gid: 0, size: 0, major: 0, minor: 0 };
-  return { name, type: 'file', ...nobody, mtime, linkname: '', xattrs: NO_XATTRS };
+  return { name, type: 'file', ...nobody, mtime: 0n, linkname: '', xattrs: NO_XATTRS };
 }
 
 function refusal(path: string, rule: string, cause?: unknown): TsDockError {

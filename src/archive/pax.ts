@@ -50,7 +50,7 @@ export function decimal(bytes: Uint8Array): number | undefined {
   let value = 0;
   for (const byte of bytes) {
     if (byte < 0x30 || byte > 0x39) return undefined;
-    value = value * 10 + byte - 0x30;
+    value = value * 10 + (byte - 0x30);
   }
   return Number.isSafeInteger(value) ? value : undefined;
 }
@@ -108,7 +108,6 @@ export function extentsOf(
   stored: number,
   fail: (rule: string) => Error,
 ): Extent[] {
-  if (numbers.length % 2 !== 0) throw fail('its sparse map has an offset without a length');
   const extents: Extent[] = [];
   let end = 0;
   let sum = 0;

@@ -119,12 +119,13 @@ export class TarReader {
   /** The archive must be whole: what is cut is an error. */
   end(): void {
     if (this.state === 'ended' || (this.filled === 0 && this.state === 'zero')) return;
-    if (this.state === 'header' && this.filled === 0 && !this.expecting()) return;
+    const waits = this.expecting();
+    if (this.state === 'header' && this.filled === 0 && !waits) return;
     // umoci never closes its archives: behind the last content nothing is lost. Go's reader takes it for the end as well.
-    if (this.state === 'padding' && !this.expecting()) return;
-    throw this.state === 'zero' || (this.state === 'header' && this.members === 0)
-      ? badArchive(this.what, 'it is cut off, or no tar archive')
-      : badArchive(this.what, `it is cut off ${this.state === 'header' ? 'behind' : 'in'} ${this.where()}`);
+    if (this.state === 'padding' && !waits) return;
+    if (this.state === 'zero' || (this.state === 'header' && this.members === 0 && !waits))
+      throw badArchive(this.what, 'it is cut off, or no tar archive');
+    throw badArchive(this.what, `it is cut off ${this.state === 'header' ? 'behind' : 'in'} ${this.where()}`);
   }
 
   /** Takes from `at` on what belongs together. Where it stopped. */

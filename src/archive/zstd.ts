@@ -1,33 +1,27 @@
 /**
- * zstd (RFC 8878), frame by frame: Node's own decoder where it has one (22.15 and later), else fzstd's, in plain JavaScript.
+ * zstd (RFC 8878), frame by frame, in TypeScript: Node has it from 22.15 on only, and there is no library that streams with
+ * a bound on memory and time whatever the data says.
  *
- * The frames are taken apart here, and handed on block by block: so that a window is refused before anybody allocates it, a
- * cut or wrong end is seen, and one small block can never become more than the 128 KiB that a block may hold. A frame's own
- * checksum is not looked at by fzstd; layers and blobs are verified by their digests.
+ * A frame's own checksum is not looked at: layers and blobs are verified by their digests.
  */
 import type { Meter } from './decompress.ts';
 import { badArchive } from './refusal.ts';
+import { FrameDecoder, MOST_BLOCK } from './zstd-block.ts';
+import { Corrupt } from './zstd-entropy.ts';
 
 /** What `zstd -d` allows without --memory. */
 const MOST_WINDOW = 128 * 1024 * 1024;
-const MOST_BLOCK = 128 * 1024;
 
 type Source = AsyncIterable<Uint8Array>;
-
-interface Decoder {
-  /** @param last - nothing of the frame follows. */
-  decode(bytes: Uint8Array, last: boolean): Promise<Uint8Array[]> | Uint8Array[];
-}
 
 /** @throws TsDockError `bad-archive`. */
 export async function* zstdFrames(source: Source, meter: Meter, what: string): AsyncGenerator<Uint8Array> {
   const input = new Input(source, meter, what);
   try {
     while (!(await input.atEnd())) {
-      const magic = await input.take(4);
-      const number = magic.readUInt32LE(0);
+      const number = (await input.take(4)).readUInt32LE(0);
       if ((number & 0xfffffff0) >>> 0 === 0x184d2a50) await skip(input);
-      else if (number === 0xfd2fb528) yield* frame(input, magic, what);
+      else if (number === 0xfd2fb528) yield* frame(input, what);
       else throw badArchive(what, 'something that is no zstd frame follows the last one');
     }
   } finally {
@@ -43,7 +37,7 @@ async function skip(input: Input): Promise<void> {
   }
 }
 
-async function* frame(input: Input, magic: Buffer, what: string): AsyncGenerator<Uint8Array> {
+async function* frame(input: Input, what: string): AsyncGenerator<Uint8Array> {
   const start = await input.take(1);
   const flags = start[0] ?? 0;
   const single = (flags & 0x20) !== 0;
@@ -58,27 +52,23 @@ async function* frame(input: Input, magic: Buffer, what: string): AsyncGenerator
   if (window > MOST_WINDOW)
     throw badArchive(what, `a zstd frame wants a window of ${window} bytes (at most ${MOST_WINDOW})`);
 
-  const decoder = await newDecoder();
+  const decoder = new FrameDecoder(window);
   let unpacked = 0;
-  const decode = async (bytes: Uint8Array, last: boolean): Promise<Uint8Array[]> => {
-    const pieces = await attempt(what, () => decoder.decode(bytes, last));
-    for (const piece of pieces) unpacked += piece.length;
-    if (size !== undefined && unpacked > size) throw badArchive(what, 'a zstd frame holds more than it says');
-    return pieces;
-  };
-  yield* await decode(Buffer.concat([magic, start, rest]), false);
   for (let last = false; !last;) {
-    const head = await input.take(3);
-    const word = head.readUIntLE(0, 3);
+    const word = (await input.take(3)).readUIntLE(0, 3);
     last = (word & 1) === 1;
     const type = (word >> 1) & 3;
     const length = word >> 3;
-    if (type === 3 || length > MOST_BLOCK) throw badArchive(what, 'a zstd block is damaged');
+    if (type === 3 || length > MOST_BLOCK) throw badArchive(what, 'its zstd data is damaged');
     const body = await input.take(type === 1 ? 1 : length);
-    const checksum = last && (flags & 4) !== 0 ? await input.take(4) : Buffer.alloc(0);
-    yield* await decode(Buffer.concat([head, body, checksum]), last);
+    const bytes = decoded(what, () => decoder.decode(type, body, length));
+    unpacked += bytes.length;
+    if (size !== undefined && unpacked > size) throw badArchive(what, 'a zstd frame holds more than it says');
+    // A copy: the decoder goes on in its buffer, and whoever takes this may keep it.
+    if (bytes.length > 0) yield Buffer.from(bytes);
   }
   if (size !== undefined && unpacked !== size) throw badArchive(what, 'a zstd frame holds less than it says');
+  if ((flags & 4) !== 0) await input.take(4);
 }
 
 function contentSize(bytes: Buffer): number | undefined {
@@ -101,30 +91,13 @@ function windowSize(byte: number): number {
   return base + (base / 8) * (byte & 7);
 }
 
-async function attempt<T>(what: string, act: () => Promise<T> | T): Promise<T> {
+function decoded(what: string, act: () => Uint8Array): Uint8Array {
   try {
-    return await act();
+    return act();
   } catch (cause) {
-    throw badArchive(what, 'its zstd data is damaged', cause);
+    if (cause instanceof Corrupt) throw badArchive(what, `its zstd data is damaged: ${cause.message}`, cause);
+    throw cause;
   }
-}
-
-async function newDecoder(): Promise<Decoder> {
-  return fzstdDecoder(await import('fzstd'));
-}
-
-function fzstdDecoder({ Decompress }: typeof import('fzstd')): Decoder {
-  let pieces: Uint8Array[] = [];
-  const stream = new Decompress((piece) => {
-    if (piece.length > 0) pieces.push(piece);
-  });
-  return {
-    decode: (bytes, last) => {
-      pieces = [];
-      stream.push(bytes, last);
-      return pieces;
-    },
-  };
 }
 
 /** Bytes of a source, taken in the lengths that the format wants. */

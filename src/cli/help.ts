@@ -276,6 +276,39 @@ it. An image that a container was made from stays, and by its id one with severa
         ['ts-dock rmi $(ts-dock images -q -f dangling=true)', 'those that have no name any more'],
       ],
     },
+    load: {
+      text: `What docker save has ever written, and OCI image layouts as an archive or a folder; gzip and zstd are told by
+themselves. Names come from the archive; an image without one is printed by its id. Of several
+images for different machines the one for this machine is taken, or the one that --platform says.
+
+Budgets bound what an archive may cost: bytes of a layer when unpacked (16g), fileSize (16g), entries
+(1000000), path (4096), depth (1024), ratio (1000), headers of a member (1m), json (4m).`,
+      examples: [
+        ['ts-dock load -i app.tar', 'the images in an archive'],
+        ['ts-dock load -i layout/', 'of an OCI layout'],
+        ['docker save app | ts-dock load', 'from standard input'],
+        ['ts-dock load --step -i app.tar', 'see how a stranger is believed'],
+        ['ts-dock load --budget bytes=100g -i huge.tar', 'one that is larger than usual'],
+      ],
+    },
+    import: {
+      text: `The archive is the root itself, as docker export or debootstrap make it. --change takes CMD, ENTRYPOINT, ENV,
+EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR, as they stand in a Dockerfile.`,
+      examples: [
+        ['ts-dock import root.tar.gz me/system', 'an image of one layer'],
+        ['docker export web | ts-dock import - web:flat', 'a container of another runtime'],
+        ["ts-dock import -c 'CMD [\"/bin/sh\"]' -c 'ENV A=b' root.tar sys", 'with what to run'],
+      ],
+    },
+    save: {
+      text: `The layers come out as the very bytes that they came with, so that whoever loads it has the same ids.
+A repository without a tag means all its tags. What FILE was stays until all is written.`,
+      examples: [
+        ['ts-dock save -o app.tar me/app', 'for docker load, podman load, ts-dock load'],
+        ['ts-dock save --format oci me/app | skopeo copy oci-archive:/dev/stdin dir:app', 'for others'],
+        ['ts-dock save base debian | gzip > both.tar.gz', 'two images in one archive'],
+      ],
+    },
     steps: {
       examples: [
         ['ts-dock steps', 'number, id, who acts, title'],
@@ -285,7 +318,7 @@ it. An image that a container was made from stays, and by its id one with severa
       ],
     },
     explain: {
-      text: 'Stages are host, create, start, launch, init, exit, exec and stop.',
+      text: 'Stages are host, create, start, launch, init, exit, exec, stop, pull, load, commit and cp.',
       examples: [
         ['ts-dock explain start.mount-rootfs', 'a step'],
         ['ts-dock explain init', 'a stage'],
@@ -371,7 +404,10 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...['rename', 'update', 'rm'],
   ],
   'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect'],
-  'Images:': ['images', 'history', 'tag', 'rmi', 'commit', 'export'],
+  'Images:': [
+    ...['images', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
+    ...['commit', 'export'],
+  ],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 

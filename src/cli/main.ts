@@ -26,6 +26,8 @@ import { logsCommand } from './commands/logs.ts';
 import { killCommand } from './commands/kill.ts';
 import { pauseCommand, unpauseCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
+import { pullCommand } from './commands/pull.ts';
+import { pushCommand } from './commands/push.ts';
 import { recoverCommand } from './commands/recover.ts';
 import { renameCommand } from './commands/rename.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -81,6 +83,8 @@ const COMMANDS: Commands = {
   load: loadCommand,
   import: importCommand,
   save: saveCommand,
+  pull: pullCommand,
+  push: pushCommand,
   history: historyCommand,
   tag: tagCommand,
   rmi: rmiCommand,

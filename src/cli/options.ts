@@ -121,6 +121,7 @@ export function addContainerFlags(command: Command): Command {
     .optionsGroup('What runs:')
     .option('--name <name>', 'name of the container; without it, one is drawn');
   const described = addProgramFlags(named)
+    .option('--pull <when>', 'fetch the image: always, missing (default), never')
     .option('--entrypoint <program>', "replace the image's entrypoint; '' for none")
     .option('-i, --interactive', 'pass standard input on to the container')
     .option('-t, --tty', 'give the container a terminal')
@@ -213,6 +214,26 @@ export function addDebuggerFlags(command: Command): Command {
     .option('--otlp-wait', 'wait until it is sent, and say whether it was')
     .option('--trace-file <file>', 'write the trace to a file afterwards')
     .option('--trace-format <format>', 'otlp or jaeger; without it, the name of the file decides');
+}
+
+/** Of commands that ask a registry. */
+export function addInsecureFlag(command: Command): Command {
+  return command.option(
+    '--insecure-registry <host[:port]>',
+    'may be spoken to without TLS; a network too: 10.0.0.0/8 (repeatable; TS_DOCK_INSECURE_REGISTRIES)',
+    all,
+  );
+}
+
+export interface PullOption {
+  readonly pull?: string;
+}
+
+export type PullWhen = 'always' | 'missing' | 'never';
+
+export function pullWhenOf({ pull = 'missing' }: PullOption): PullWhen {
+  if (pull === 'always' || pull === 'missing' || pull === 'never') return pull;
+  throw value.expected('--pull', 'always, missing or never', pull);
 }
 
 export function addRootFlag(command: Command): Command {

@@ -23,23 +23,20 @@ export function historyOf(sys: Kernel, place: Place, image: Image): HistoryLine[
   const chain = Graph.read(sys, place).chain(image.id).reverse();
   const kept = readCapped(sys, join(place.graph, image.id, 'config'), MAX_JSON);
   const lines = kept === undefined ? undefined : told(image, chain, kept);
-  if (lines === undefined) {
-    return chain
-      .map(({ id, created, comment, Size }) => ({
-        id,
-        created,
-        createdBy: comment ?? '',
-        size: Size,
-        comment: '',
-      }))
-      .reverse();
-  }
-  return lines;
+  const plain = ({ id, created, comment = '', Size }: Image): HistoryLine => ({
+    id,
+    created,
+    createdBy: comment,
+    size: Size,
+    comment: '',
+  });
+  return lines ?? chain.map(plain).reverse();
 }
 
 function told(image: Image, chain: readonly Image[], text: string): HistoryLine[] | undefined {
   const { history, diffIds } = parseImageConfig(`the configuration of image ${shortId(image.id)}`, text);
   const layers = diffIds.length === 0 ? [] : chain;
+  if (history.length === 0) return undefined;
   if (history.filter(({ empty_layer }) => empty_layer !== true).length !== layers.length) return undefined;
   let next = 0;
   const lines = history.map(({ created = '', created_by = '', comment = '', empty_layer }): HistoryLine => {

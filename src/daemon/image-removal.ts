@@ -14,7 +14,7 @@ import { imageMakers } from './image-makers.ts';
 import { NO_LAYERS } from './image-store.ts';
 import { imageIds } from './images.ts';
 import { removeFolder } from './layer-store.ts';
-import { diffOf, layerFolder, layerOf, linkFolder, linksTo, linkTo } from './layers.ts';
+import { diffOf, layerFolder, layerOf, linkFolder, linkTo } from './layers.ts';
 import { underLock } from './lock.ts';
 import type { Container } from './model.ts';
 import type { Place } from './place.ts';
@@ -221,6 +221,7 @@ function sweep(
   const away = new Away(sys, place);
   for (const image of images) away.image(image);
   const real = layers.filter((layer) => away.layer(layer));
+  away.danglingLinks();
   // Begun, and maybe over, since we looked: it has found there what is not there now.
   const busy = imageMakers(sys, place);
   const isNew =
@@ -289,17 +290,20 @@ class Away {
 
   /** True: it is a layer, not only a link to one. */
   layer(name: string): boolean {
-    const { sys, place } = this;
-    const isReal = sys.exists(diffOf(place, name));
-    const short = sys.readIfThere(join(layerFolder(place, name), 'link'))?.trim() ?? '';
-    this.move(layerFolder(place, name), `overlay-${name}`);
-    const link = join(linkFolder(place), short);
-    const target = `../${name}/diff`;
-    if (isReal && linksTo(sys, link, target)) {
-      sys.unlink(link);
-      this.links.push([link, target]);
-    }
+    const isReal = this.sys.exists(diffOf(this.place, name));
+    this.move(layerFolder(this.place, name), `overlay-${name}`);
     return isReal;
+  }
+
+  /** Also those that an earlier removal was killed over. */
+  danglingLinks(): void {
+    const { sys, place } = this;
+    for (const short of sys.readdirPath(linkFolder(place))) {
+      const link = join(linkFolder(place), short);
+      if (sys.exists(link)) continue;
+      this.links.push([link, sys.readlink(link)]);
+      sys.unlink(link);
+    }
   }
 
   private move(from: string, name: string): void {

@@ -71,20 +71,23 @@ export function registerImage(
     };
   });
   const { author, architecture, os } = config;
+  const { parent, comment, Size = 0 } = images.at(-1) ?? {};
   const top: Image = {
-    ...(images.at(-1) ?? { Size: 0 }),
     id,
+    ...(parent === undefined ? {} : { parent }),
+    ...(comment === undefined ? {} : { comment }),
     created,
     ...(author === undefined ? {} : { author }),
     config: config.config,
     architecture,
     os,
+    Size,
   };
   sys.ensureDir(place.work, 0o700);
   if (scratch !== undefined) sys.ensureDir(scratch, 0o700);
-  const parent = scratch ?? place.work;
+  const room = scratch ?? place.work;
   const name = `image-${randomHex(8)}`;
-  const staging = join(parent, name);
+  const staging = join(room, name);
   sys.mkdir(staging, 0o700);
   try {
     const folders = layers.map(({ chainId, folder }) => folder ?? chainId);
@@ -94,7 +97,7 @@ export function registerImage(
     });
     putImage(sys, place, staging, top, folders.at(-1) ?? '', configText);
   } finally {
-    removeFolder(sys, parent, name);
+    removeFolder(sys, room, name);
   }
   return readImage(sys, place, id);
 }

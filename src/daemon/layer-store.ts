@@ -120,20 +120,21 @@ async function unpackInto(
   const split = new SplitWriter(sys, join(staged, 'tar-split.gz'));
   const hash = sha256();
   try {
-    const tar = hashed(decompressed(source, budgets), hash);
+    const tar = hashed(decompressed(source, budgets, what), hash);
     const lowerFiles = new LowerFiles(
       sys,
       place,
       below.map((layer) => folderOf(sys, place, layer)),
     );
     const lower = (path: string): number | undefined => lowerFiles.open(path);
-    const options = { budgets, manner: 'layer', split, lower } as const;
+    const options = { budgets, manner: 'layer', split, lower, what } as const;
     const { size } = await unpack(sys, folder, tar, options);
-    if (!(await split.end())) removeFolder(sys, staged, 'tar-split.gz');
+    await split.end();
     const diffId = `sha256:${hash.digest('hex')}`;
     if (wanted !== undefined && diffId !== wanted) throw otherDigest(what, wanted, diffId);
     return { diffId, size };
   } finally {
+    split.close();
     sys.close(folder);
   }
 }

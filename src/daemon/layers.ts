@@ -57,7 +57,7 @@ function linkLayer(sys: Kernel, place: Place, id: string): string {
 }
 
 /** A dangling link of an earlier attempt counts as there. */
-export function linksTo(sys: Kernel, path: string, target: string): boolean {
+function linksTo(sys: Kernel, path: string, target: string): boolean {
   try {
     return sys.readlink(path) === target;
   } catch (error) {

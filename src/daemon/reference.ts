@@ -27,6 +27,8 @@ const OFFICIAL = 'library/';
 
 /** Of host and path together, in characters. */
 const MOST_NAME = 255;
+/** With a tag and a digest. */
+const MOST_TEXT = MOST_NAME + 1 + 128 + 1 + 71;
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -39,6 +41,7 @@ export const isTag = (text: string): boolean => TAG.test(text);
 
 /** @throws TsDockError `bad-usage`, with the rule that it breaks. */
 export function parseReference(text: string): Reference {
+  if (text.length > MOST_TEXT) throw refused(text, `a name has at most ${MOST_NAME} characters`);
   const at = text.indexOf('@');
   const digest = at < 0 ? '' : text.slice(at + 1);
   if (at >= 0 && !isDigest(digest)) throw refused(text, 'what stands behind @ must be sha256: and 64 digits');

@@ -6,6 +6,7 @@ import { createFlow } from './create.ts';
 import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
 import { importFlow, loadFlow } from './load.ts';
+import { pullFlow } from './pull.ts';
 import { restartFlow } from './restart.ts';
 import { attachedRunFlow, attachedStartFlow, detachedRunFlow, policyFlow, runFlow } from './run.ts';
 import { stopFlow } from './stop.ts';
@@ -23,6 +24,7 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   restart: restartFlow,
   load: loadFlow,
   import: importFlow,
+  pull: pullFlow,
   'restart-policy': policyFlow,
   commit: commitFlow,
   cp: copyFlow,

@@ -60,6 +60,11 @@ export interface ImportRequest {
   readonly message: string;
   readonly platform: Platform;
 }
+import type { Claims } from '../registry/claims.ts';
+import type { Fetched } from '../registry/fetch.ts';
+import type { ImageName } from '../registry/name.ts';
+import type { PlannedLayer, Pulled, PullRequest, RemoteConfig } from '../registry/pull.ts';
+import type { Found, Registry } from '../registry/registry.ts';
 
 /** Proof that something happened which leaves no data behind; `notes` are small facts for the card. */
 export interface Proof {
@@ -399,6 +404,22 @@ export interface Values {
   left: Proof;
 
   // --- pull ---------------------------------------------------------------------------------------------------------
+  /** Given at the start. */
+  pullRequest: PullRequest;
+  imageName: ImageName;
+  registry: Registry;
+  registryFound: Found;
+  /** As whom, and how. */
+  authenticated: string;
+  remoteManifest: Fetched;
+  remoteConfig: RemoteConfig;
+  /** Held until the pull is over, however it ends. */
+  claims: Claims;
+  layerPlan: readonly PlannedLayer[];
+  layersFetched: Proof;
+  pulledLayers: readonly Layer[];
+  pulledImage: Image;
+  pulled: Pulled;
 
   // --- load ---------------------------------------------------------------------------------------------------------
   /** Where the images, or the root of one, come from. Given at the start. */

@@ -1,10 +1,11 @@
 /** A layout that lies in a folder. Somebody else may be changing it: every name is opened beneath its descriptor, no link is followed. */
+import type { Budgets } from '../archive/budgets.ts';
 import { quoted } from '../archive/refusal.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import { O, RESOLVE } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { badEntry } from './json.ts';
-import { aTurn, charged, notThere, PIECE, plainName, type Members } from './members.ts';
+import { aTurn, Documents, notThere, PIECE, plainName, type Members } from './members.ts';
 
 const HOW = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS;
 const S_IFMT = 0o170000;
@@ -14,10 +15,11 @@ export class FolderMembers implements Members {
   readonly file: string;
   private readonly sys: Kernel;
   private readonly fd: number;
-  private spent = 0;
+  private readonly documents: Documents;
 
   /** @param fd - of the folder; becomes this object's */
-  constructor(sys: Kernel, fd: number, file: string) {
+  constructor(sys: Kernel, fd: number, file: string, budgets: Budgets) {
+    this.documents = new Documents(file, budgets);
     this.sys = sys;
     this.fd = fd;
     this.file = file;
@@ -43,7 +45,7 @@ export class FolderMembers implements Members {
 
   whole(name: string, most: number): Buffer {
     return this.opened(name, (fd, size) => {
-      this.spent = charged(this.file, name, this.spent, size, most);
+      this.documents.charge(name, size, most);
       const bytes = this.sys.readAt(fd, size, 0);
       if (bytes.length < size) throw badEntry(this.file, name, 'it was changed while it was being read');
       return bytes;

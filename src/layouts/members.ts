@@ -30,18 +30,28 @@ export function documentIn(members: Members, name: string, budgets: Budgets): At
   return parseDocument(members.file, name, members.whole(name, budgets.json));
 }
 
-/** Documents of one layout, in budgets of one document: a thousand configurations of four megabytes are none. */
+/** A thousand configurations of four megabytes are none: what all documents of one layout may have, in budgets of one. */
 const MOST_DOCUMENTS = 16;
 
-/** What was read whole so far, with `size` bytes more. @param most - what one document may have */
-export function charged(file: string, name: string, spent: number, size: number, most: number): number {
-  if (size > most) throw tooLarge(file, name, size, most);
-  if (spent + size <= most * MOST_DOCUMENTS) return spent + size;
-  throw badEntry(
-    file,
-    name,
-    `with it, its documents have more than ${most * MOST_DOCUMENTS} bytes (--budget json=BYTES)`,
-  );
+/** Counts what is read whole, so that it fits in memory. */
+export class Documents {
+  private readonly file: string;
+  private readonly most: number;
+  private spent = 0;
+
+  constructor(file: string, budgets: Budgets) {
+    this.file = file;
+    this.most = MOST_DOCUMENTS * budgets.json;
+  }
+
+  /** @param most - what this one may have */
+  charge(name: string, size: number, most: number): void {
+    if (size > most) throw tooLarge(this.file, name, size, most);
+    this.spent += size;
+    if (this.spent <= this.most) return;
+    const why = `with it, its documents have more than ${this.most} bytes (--budget json=BYTES)`;
+    throw badEntry(this.file, name, why);
+  }
 }
 
 function tooLarge(file: string, name: string, size: number, most: number): Error {

@@ -52,13 +52,17 @@ export async function openSource(sys: Kernel, source: Source, options: OpenOptio
     const { mode, size } = sys.fstat(fd);
     if ((mode & S_IFMT) === S_IFDIR) {
       mine = false;
-      return { members: new FolderMembers(sys, fd, file), kind: 'folder', compression: 'none' };
+      return {
+        members: new FolderMembers(sys, fd, file, options.budgets),
+        kind: 'folder',
+        compression: 'none',
+      };
     }
     const compression = compressionOf(sys.readAt(fd, MAGIC_LENGTH, 0), file);
     if (compression !== 'none') return await spool(sys, file, read(sys, fd), size, options);
     const index = indexFile(sys, fd, size, file, options.budgets);
     mine = false;
-    return { members: new TarMembers(sys, fd, file, index), kind: 'archive', compression };
+    return { members: new TarMembers(sys, fd, file, index, options.budgets), kind: 'archive', compression };
   } finally {
     if (mine) sys.close(fd);
   }
@@ -144,7 +148,7 @@ async function spool(
     }
     index.end();
     whole = true;
-    const members = new TarMembers(sys, fd, file, index);
+    const members = new TarMembers(sys, fd, file, index, budgets);
     return { members, kind: 'spooled archive', compression: seen.compression };
   } finally {
     if (!whole) sys.close(fd);

@@ -8,7 +8,7 @@ import { TarReader, type TarHandler } from '../archive/reader.ts';
 import { badArchive, overBudget, quoted } from '../archive/refusal.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { badEntry } from './json.ts';
-import { aTurn, charged, notThere, PIECE, plainName, type Members } from './members.ts';
+import { aTurn, Documents, notThere, PIECE, plainName, type Members } from './members.ts';
 
 /** Layouts have a few files a layer; a million of them is what a layer may have. */
 const MOST_MEMBERS = 100_000;
@@ -121,11 +121,12 @@ export class TarMembers implements Members {
   readonly file: string;
   private readonly sys: Kernel;
   private readonly fd: number;
-  private spent = 0;
+  private readonly documents: Documents;
   private readonly members: ReadonlyMap<string, Member>;
 
   /** @param fd - becomes this object's */
-  constructor(sys: Kernel, fd: number, file: string, { members }: TarIndex) {
+  constructor(sys: Kernel, fd: number, file: string, { members }: TarIndex, budgets: Budgets) {
+    this.documents = new Documents(file, budgets);
     this.sys = sys;
     this.fd = fd;
     this.file = file;
@@ -146,7 +147,7 @@ export class TarMembers implements Members {
 
   whole(name: string, most: number): Buffer {
     const { offset, size } = this.find(name);
-    this.spent = charged(this.file, name, this.spent, size, most);
+    this.documents.charge(name, size, most);
     const bytes = this.sys.readAt(this.fd, size, offset);
     if (bytes.length < size) throw this.cut(name);
     return bytes;

@@ -37,7 +37,9 @@ export function parseChallenges(header: string): Challenge[] {
     }
     return undefined;
   };
-  for (blanks(','); at < header.length; blanks(',')) {
+  for (;;) {
+    blanks(',');
+    if (at >= header.length) return found;
     const scheme = token().toLowerCase();
     if (scheme === '') return found;
     const parameters = new Map<string, string>();
@@ -59,5 +61,4 @@ export function parseChallenges(header: string): Challenge[] {
     }
     found.push({ scheme, parameters });
   }
-  return found;
 }

@@ -130,7 +130,10 @@ export class Claims {
     try {
       await new Promise<void>((resolve, reject) => {
         const stop = (): void => reject(new HttpError('ABORTED', 'it was broken off'));
-        if (signal?.aborted === true) return stop();
+        if (signal?.aborted === true) {
+          stop();
+          return;
+        }
         signal?.addEventListener('abort', stop, { once: true });
         watches.push({ stop: () => signal?.removeEventListener('abort', stop) });
         watches.push(this.#sys.watch(pidfd, POLL.IN, () => resolve()));

@@ -26,6 +26,41 @@ export function isDownloaded(sys: Kernel, folder: string, { digest, size }: Desc
   }
 }
 
+/** Bytes of it that are here; undefined: all, under its own name. */
+export function begun(sys: Kernel, folder: string, blob: Descriptor): number | undefined {
+  if (isDownloaded(sys, folder, blob)) return undefined;
+  try {
+    const { size } = sys.lstat(Claims.paths(folder, hexOf(blob.digest)).part);
+    return size > blob.size ? 0 : size;
+  } catch (error) {
+    if (refusedWith(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+/** Its bytes, as they were fetched. @throws HttpError `ABORTED` */
+export async function* blobOf(
+  folder: string,
+  { digest }: Descriptor,
+  signal: AbortSignal,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Buffer> {
+  let done = 0;
+  for await (const chunk of chunksOf(Claims.paths(folder, hexOf(digest)).whole)) {
+    if (signal.aborted) throw new HttpError('ABORTED', 'it was broken off');
+    yield chunk;
+    done += chunk.length;
+    progress(done);
+  }
+}
+
+/** The caller has the claim on it. */
+export function discard(sys: Kernel, folder: string, { digest }: Descriptor): void {
+  const { whole, part } = Claims.paths(folder, hexOf(digest));
+  unlinkIfThere(sys, whole);
+  unlinkIfThere(sys, part);
+}
+
 export const hexOf = (digest: string): string => digest.slice(digest.indexOf(':') + 1);
 
 /**
@@ -174,7 +209,7 @@ function goesOn({ headers }: HttpAnswer, from: number, size: number): boolean {
 /** A weak one says only that two contents mean the same. */
 const strong = (etag: string | undefined): string => (etag?.startsWith('"') === true ? etag : '');
 
-function unlinkIfThere(sys: Kernel, path: string): void {
+export function unlinkIfThere(sys: Kernel, path: string): void {
   try {
     sys.unlink(path);
   } catch (error) {

@@ -101,7 +101,7 @@ const LETTER = {
 };
 
 function permissions(mode: number): string {
-  const letters = [...'rwxrwxrwx'].map((letter, n) => ((mode >> (8 - n)) & 1 ? letter : '-'));
+  const letters = Array.from('rwxrwxrwx', (letter, n) => ((mode >> (8 - n)) & 1 ? letter : '-'));
   if (mode & 0o4000) letters[2] = letters[2] === 'x' ? 's' : 'S';
   return letters.join('');
 }

@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   type BigIntStats,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +23,16 @@ export const sys = new Kernel();
 /** A temporary folder, removed by `done`. */
 export function scratch(name: string): { readonly path: string; done(): void } {
   const path = mkdtempSync(join(tmpdir(), `${name}-`));
-  return { path, done: () => rmSync(path, { recursive: true, force: true }) };
+  const done = (): void => {
+    // Node's own removal has no stack for what is a thousand folders deep.
+    const parent = openSync(dirname(path), 'r');
+    try {
+      sys.removeTree(parent, basename(path));
+    } finally {
+      closeSync(parent);
+    }
+  };
+  return { path, done };
 }
 
 export function withFolder<T>(path: string, act: (fd: number) => Promise<T>): Promise<T> {
@@ -40,14 +48,20 @@ export function unpackInto(
   what: readonly (Member | Buffer)[] | Buffer | AsyncIterable<Uint8Array>,
   { budgets, ...options }: Options = {},
 ): Promise<Unpacked> {
-  const tar = Buffer.isBuffer(what) ? pieces(what) : Array.isArray(what) ? pieces(tarOf(...what)) : what;
   return withFolder(path, (fd) =>
-    unpack(sys, fd, tar as AsyncIterable<Uint8Array>, {
+    unpack(sys, fd, streamOf(what), {
       manner: 'layer',
       ...options,
       budgets: { ...DEFAULT_BUDGETS, ...budgets },
     }),
   );
+}
+
+function streamOf(
+  what: readonly (Member | Buffer)[] | Buffer | AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  if (Buffer.isBuffer(what)) return pieces(what);
+  return Symbol.asyncIterator in what ? what : pieces(tarOf(...what));
 }
 
 export function packed(path: string, options: Partial<PackOptions> = {}): Promise<Buffer> {
@@ -85,18 +99,18 @@ const KINDS: readonly (readonly [string, (stats: BigIntStats) => boolean])[] = [
 export function nodeAt(path: string): Node {
   const stats = lstatSync(path, { bigint: true });
   const kind = KINDS.find(([, is]) => is(stats))?.[0] ?? 'unknown';
-  const content = {
+  const contents: Readonly<Record<string, () => string>> = {
     file: () => createHash('sha256').update(readFileSync(path)).digest('hex'),
     symlink: () => readlinkSync(path),
     character: () => device(stats.rdev),
     block: () => device(stats.rdev),
-  }[kind]?.();
+  };
   return {
     kind,
     mode: (stats.mode & 0o7777n).toString(8),
     owner: `${stats.uid.toString()}:${stats.gid.toString()}`,
     mtime: stats.mtimeNs,
-    content: content ?? '',
+    content: contents[kind]?.() ?? '',
     xattrs: xattrsAt(path),
     ino: stats.ino,
     nlink: stats.nlink,
@@ -124,17 +138,31 @@ function xattrsAt(path: string): Record<string, string> {
 
 /** All that lies in a folder, by relative name. */
 export function treeOf(path: string): Map<string, Node> {
-  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).sort();
-  return new Map(names.map((name) => [name, nodeAt(join(path, name))]));
+  return new Map(namesIn(path).map((name) => [name, nodeAt(join(path, name))]));
 }
 
-/** The same in lines, without inodes: two folders with the same lines are the same tree. Times of directories optional. */
+/** Relative names of all that lies in a folder, in order. Node's own recursive listing follows links. */
+export function namesIn(path: string): string[] {
+  const names: string[] = [];
+  for (const waiting = ['']; waiting.length > 0;) {
+    const folder = waiting.pop() ?? '';
+    for (const entry of readdirSync(join(path, folder), { withFileTypes: true })) {
+      names.push(join(folder, entry.name));
+      if (entry.isDirectory()) waiting.push(join(folder, entry.name));
+    }
+  }
+  return names.sort();
+}
+
+/** The same in lines, without inodes: two folders with the same lines are the same tree. */
 export function lines(path: string): string[] {
   const first = new Map<bigint, string>();
   return [...treeOf(path)].map(([name, node]) => {
     const known = node.kind === 'directory' ? undefined : first.get(node.ino);
     if (known === undefined) first.set(node.ino, name);
-    const { kind, mode, owner, mtime, content, xattrs } = node;
+    const { kind, mode, owner, content, xattrs } = node;
+    // Nobody ever sees a whiteout's time.
+    const mtime = kind === 'character' && content === '0:0' ? 0n : node.mtime;
     return [name, kind, mode, owner, mtime, content, JSON.stringify(xattrs), known ?? ''].join(' | ');
   });
 }

@@ -2,10 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
-  closeSync,
   existsSync,
-  fstatSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -20,7 +17,7 @@ import type { SplitSink } from '../../src/archive/unpack.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 import { directory, file, hardlink, symlink, tarOf, xattrs, type Member } from './rig-tar.ts';
-import { nodeAt, scratch, sys, treeOf, unpackInto, withFolder } from './rig-tree.ts';
+import { nodeAt, scratch, treeOf, unpackInto, withFolder } from './rig-tree.ts';
 
 let folder: string;
 let done: () => void;

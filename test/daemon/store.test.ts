@@ -28,7 +28,7 @@ import { EMPTY_HOST_CONFIG, type Container, type Image } from '../../src/daemon/
 import { placeOf, type Place } from '../../src/daemon/place.ts';
 import { parseReference } from '../../src/daemon/reference.ts';
 import { isId, prepareRoot } from '../../src/daemon/store.ts';
-import { lookupImage, readTags, setTag } from '../../src/daemon/tags.ts';
+import { lookupImage, namesOf, readTags, removeTags, setTag, tagImage } from '../../src/daemon/tags.ts';
 import type { Reason } from '../../src/engine/failure.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 
@@ -59,17 +59,66 @@ const image = (id: string, parent?: string): Image => ({
 });
 
 describe('a reference', () => {
+  const hub = 'docker.io';
+  const digest = `sha256:${'0a'.repeat(32)}`;
   test.each([
-    ['base', 'base', ''],
-    ['base:1.0', 'base', '1.0'],
-    ['base:', 'base', ''],
-    ['registry.test:5000/base', 'registry.test:5000/base', ''],
-    ['registry.test:5000/base:1.0', 'registry.test:5000/base', '1.0'],
-    ['a/b:c', 'a/b', 'c'],
-    ['a:b:c', 'a:b', 'c'],
-    ['', '', ''],
-  ])('%j is of repository %j with tag %j', (text, repository, tag) => {
-    expect(parseReference(text)).toEqual({ repository, tag });
+    ['base', 'base', '', '', hub, 'library/base'],
+    ['base:1.0', 'base', '1.0', '', hub, 'library/base'],
+    ['docker.io/library/debian', 'debian', '', '', hub, 'library/debian'],
+    ['docker.io/debian:stable', 'debian', 'stable', '', hub, 'library/debian'],
+    ['index.docker.io/me/app', 'me/app', '', '', hub, 'me/app'],
+    ['library/debian', 'debian', '', '', hub, 'library/debian'],
+    ['a/b:c', 'a/b', 'c', '', hub, 'a/b'],
+    ['library/a/b', 'library/a/b', '', '', hub, 'library/a/b'],
+    ['registry.test:5000/base', 'registry.test:5000/base', '', '', 'registry.test:5000', 'base'],
+    ['registry.test:5000/base:1.0', 'registry.test:5000/base', '1.0', '', 'registry.test:5000', 'base'],
+    ['localhost/x/y', 'localhost/x/y', '', '', 'localhost', 'x/y'],
+    ['localhost:5000', 'localhost', '5000', '', hub, 'library/localhost'],
+    ['[::1]:5000/x', '[::1]:5000/x', '', '', '[::1]:5000', 'x'],
+    ['Reg/x', 'Reg/x', '', '', 'Reg', 'x'],
+    [`debian@${digest}`, 'debian', '', digest, hub, 'library/debian'],
+    [`reg.test/a:1@${digest}`, 'reg.test/a', '1', digest, 'reg.test', 'a'],
+    ['g/a_b.c-d__e--f:_X.-', 'g/a_b.c-d__e--f', '_X.-', '', hub, 'g/a_b.c-d__e--f'],
+    [`x:${'t'.repeat(128)}`, 'x', 't'.repeat(128), '', hub, 'library/x'],
+    ['a'.repeat(63), 'a'.repeat(63), '', '', hub, `library/${'a'.repeat(63)}`],
+    [`r.test/${'a'.repeat(248)}`, `r.test/${'a'.repeat(248)}`, '', '', 'r.test', 'a'.repeat(248)],
+  ])('%j is of %j, tag %j, digest %j, at %j as %j', (text, repository, tag, digest_, host, path) => {
+    expect(parseReference(text)).toEqual({ repository, tag, digest: digest_, host, path });
+  });
+
+  test.each([
+    ['', /consists of/],
+    ['base:', /a tag/],
+    [`x:${'t'.repeat(129)}`, /a tag/],
+    ['x:.a', /a tag/],
+    ['x:a b', /a tag/],
+    ['a:b:c', /consists of/],
+    ['Base', /lower case/],
+    ['reg.test/Base', /lower case/],
+    ['..', /consists of/],
+    ['../../etc', /not a host/],
+    ['a/../b', /consists of/],
+    ['a//b', /consists of/],
+    ['/a', /consists of/],
+    ['a/', /consists of/],
+    ['a___b', /consists of/],
+    ['-a', /consists of/],
+    ['a\0', /consists of/],
+    ['a\n', /consists of/],
+    ['ä', /consists of/],
+    ['reg_.test/a', /not a host/],
+    ['reg.test:x/a', /not a host/],
+    ['https://reg.test/a', /not a host/],
+    ['a@sha256:12', /behind @/],
+    [`a@sha256:${'A'.repeat(64)}`, /behind @/],
+    [`a@md5:${'a'.repeat(64)}`, /behind @/],
+    [`a@${digest}@${digest}`, /behind @/],
+    ['a'.repeat(64), /are an id/],
+    [`r.test/${'a'.repeat(249)}`, /at most 255/],
+    [`${'a/'.repeat(4000)}a`, /at most 255/],
+  ])('%j is none, and it is said why', (text, why) => {
+    expect(() => parseReference(text)).toThrow(because('bad-usage'));
+    expect(() => parseReference(text)).toThrow(why);
   });
 });
 
@@ -90,13 +139,19 @@ describe('the TagStore', () => {
   setTag(sys, place, 'same', 'b', three);
   setTag(sys, place, 'bbbb3', 'latest', decimal);
   setTag(sys, place, 'constructor', 'latest', three);
+  setTag(sys, place, 'base', `sha256:${three}`, one);
   setTag(sys, place, 'broken', 'latest', '../../../etc');
   setTag(sys, place, 'gone', 'latest', idOf('cccc'));
 
   test.each([
     ['a name, with latest', 'base', one],
     ['a name and a tag', 'base:1.0', two],
-    ['a name with an empty tag, as latest', 'base:', one],
+    ['a name with its host', 'docker.io/library/base:1.0', two],
+    ['a name and a digest', `base@sha256:${three}`, one],
+    ['a digest, whatever the tag', `base:1.0@sha256:${three}`, one],
+    ['a whole id with its algorithm', `sha256:${two}`, two],
+    ['the beginning of one with its algorithm', 'sha256:bbbb', three],
+    ['a whole id before a name', `${one}`, one],
     ['a registry with a port', 'registry.test:5000/base', two],
     ['a registry with a port, and a tag', 'registry.test:5000/base:1.0', three],
     ['the beginning of an id in place of a tag', 'base:aaaa1', one],
@@ -118,6 +173,9 @@ describe('the TagStore', () => {
     ['a beginning that two ids of the repository have', 'twins:aaaa'],
     ['the id of an image that is in another repository', 'base:bbbb'],
     ['a beginning that two ids have', 'aaaa'],
+    ['a digest that the repository does not have', `base@sha256:${two}`],
+    ['a name with an empty tag', 'base:'],
+    ['a whole id that there is not', idOf('dddd')],
     ['a beginning in capitals', 'AAAA2'],
     ['an id with a letter too many', `${one}0`],
     ['nothing', ''],
@@ -136,6 +194,19 @@ describe('the TagStore', () => {
   test('says which name and tag there is not', () => {
     expect(() => lookupImage(sys, place, 'nobody')).toThrow('No such image: nobody (tag: latest)');
     expect(() => lookupImage(sys, place, 'base:2.0')).toThrow('No such image: base (tag: 2.0)');
+  });
+
+  test('gives a name under the lock, to an image that is there, and says who had it', () => {
+    const other = freshPlace();
+    for (const id of [one, two]) storeImage(sys, other, image(id));
+    const name = { repository: 'it', key: 'latest' };
+    expect(tagImage(sys, other, name, one)).toBeUndefined();
+    expect(tagImage(sys, other, name, one)).toBeUndefined();
+    expect(tagImage(sys, other, name, two)).toBe(one);
+    expect(() => tagImage(sys, other, name, three)).toThrow(because('no-such-image'));
+    expect(namesOf(readTags(sys, other), two)).toEqual([name]);
+    removeTags(sys, other, [name]);
+    expect(readTags(sys, other)).toEqual(new Map());
   });
 
   test('does not follow a tag that is no id', () => {

@@ -2,14 +2,16 @@ import { Command } from 'commander';
 import { createFlow } from '../../flows/create.ts';
 import type { Cli } from '../cli.ts';
 import { withCidFile } from '../cid-file.ts';
-import { ensureImage } from '../image.ts';
+import { imageOrPull, withoutPull } from '../image.ts';
 import {
   addContainerFlags,
   addDebuggerFlags,
   requestOf,
+  pullWhenOf,
   watchingOf,
   type ContainerOptions,
   type DebuggerOptions,
+  type PullOption,
 } from '../options.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk } from '../walk.ts';
@@ -23,23 +25,26 @@ export function createCommand(cli: Cli): Command {
   return command
     .argument('<image>')
     .argument('[command...]')
-    .action(async (image: string, words: string[], options: ContainerOptions & DebuggerOptions) => {
-      const request = requestOf(image, words, options, cli.surroundings);
-      const watching = watchingOf(options);
-      const tracing = tracingOf(options, cli.surroundings.env);
-      cli.requireRoot();
-      ensureImage(cli, image);
-      const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
-        walk(cli, {
-          command: 'create',
-          steps: createFlow,
-          initial: { request },
-          rm: false,
-          interactive: false,
-          watching,
-          tracing,
-        }),
-      );
-      if (values.registered !== undefined && cli.exitCode === 0) cli.print(values.registered.id);
-    });
+    .action(
+      async (image: string, words: string[], options: ContainerOptions & DebuggerOptions & PullOption) => {
+        const request = requestOf(image, words, options, cli.surroundings);
+        const watching = watchingOf(options);
+        const tracing = tracingOf(options, cli.surroundings.env);
+        const when = pullWhenOf(options);
+        cli.requireRoot();
+        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
+        const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
+          walk(cli, {
+            command: 'create',
+            steps: createFlow,
+            initial: { request },
+            rm: false,
+            interactive: false,
+            watching: withoutPull(watching),
+            tracing,
+          }),
+        );
+        if (values.registered !== undefined && cli.exitCode === 0) cli.print(values.registered.id);
+      },
+    );
 }

@@ -11,13 +11,15 @@ import {
   addRunFlags,
   detachKeysOf,
   requestOf,
+  pullWhenOf,
   watchingOf,
   type ContainerOptions,
   type DebuggerOptions,
+  type PullOption,
   type ProxyOption,
 } from '../options.ts';
 import { withCidFile } from '../cid-file.ts';
-import { ensureImage } from '../image.ts';
+import { imageOrPull, withoutPull } from '../image.ts';
 import { tracingOf } from '../tracing.ts';
 import { walk, type Walk } from '../walk.ts';
 
@@ -33,20 +35,25 @@ export function runCommand(cli: Cli): Command {
     .argument('<image>')
     .argument('[command...]')
     .action(
-      async (image: string, words: string[], options: ContainerOptions & DebuggerOptions & ProxyOption) => {
+      async (
+        image: string,
+        words: string[],
+        options: ContainerOptions & DebuggerOptions & ProxyOption & PullOption,
+      ) => {
         const request = requestOf(image, words, options, cli.surroundings);
         const watching = watchingOf(options);
         const tracing = tracingOf(options, cli.surroundings.env);
         const manner = mannerOf(request, options);
+        const when = pullWhenOf(options);
         cli.requireRoot();
-        ensureImage(cli, image);
+        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
         const keepSignals = options.sigProxy === false;
         const outcome = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {
             ...manner,
             command: 'run',
             rm: request.hostConfig.AutoRemove,
-            watching,
+            watching: withoutPull(watching),
             tracing,
             keepSignals,
           }),

@@ -33,8 +33,17 @@ export function progressOn(
   let drawn = 0;
   let last = -Infinity;
   const erase = (): string => `\r${UP_AND_CLEAR.repeat(drawn)}`;
+  const clear = (): void => {
+    if (drawn > 0) write(erase());
+    drawn = 0;
+    last = -Infinity;
+  };
   return {
     show: (bars) => {
+      if (bars.length === 0) {
+        clear();
+        return;
+      }
       const time = clock();
       if (time - last < EVERY_MS) return;
       last = time;
@@ -46,11 +55,7 @@ export function progressOn(
       write(`${erase()}${lines.map((line) => `${line}\n`).join('')}`);
       drawn = lines.length;
     },
-    clear: () => {
-      if (drawn > 0) write(erase());
-      drawn = 0;
-      last = -Infinity;
-    },
+    clear,
   };
 }
 
