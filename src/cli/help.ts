@@ -404,10 +404,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     ...['rename', 'update', 'rm'],
   ],
   'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect'],
-  'Images:': [
-    ...['images', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
-    ...['commit', 'export'],
-  ],
+  'Images:': [...['images', 'history', 'tag', 'rmi', 'load', 'import', 'save'], ...['commit', 'export']],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 
