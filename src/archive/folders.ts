@@ -15,6 +15,9 @@ import { quoted } from './refusal.ts';
 /** A link, a mount or the way up ends the walk; a name is never looked up twice. */
 export const BENEATH = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_XDEV;
 
+/** For trees of a person's own, which may have mounts in them. */
+export const BENEATH_MOUNTS = BENEATH & ~RESOLVE.NO_XDEV;
+
 const DIRECTORY = O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC;
 /** More than most trees are deep; few enough for any limit on descriptors. */
 const MOST_OPEN = 64;
@@ -52,10 +55,12 @@ export class Folders {
   private readonly refuse: (rule: Rule) => Error;
   private readonly made: (folder: Folder) => void;
   private readonly whiteouts: boolean;
+  private readonly resolve: number;
 
   /**
    * @param root - stays the caller's. @param refuse - makes the error. @param made - is told of each directory that had to
    * be made without a member of its own. @param whiteouts - what stands for a removed file gives way to a directory.
+   * @param resolve - how a name is looked up: BENEATH, or with mounts.
    */
   constructor(
     sys: Kernel,
@@ -63,11 +68,13 @@ export class Folders {
     refuse: (rule: Rule) => Error,
     made: (folder: Folder) => void,
     whiteouts: boolean,
+    resolve = BENEATH,
   ) {
     this.sys = sys;
     this.refuse = refuse;
     this.made = made;
     this.whiteouts = whiteouts;
+    this.resolve = resolve;
     this.root = { fd: root, ino: sys.fstat(root).ino, path: '', time: undefined, touched: false };
   }
 
@@ -130,7 +137,7 @@ export class Folders {
   /** Undefined where something on the way is no directory, or not there: the walk one by one then says what. */
   private openPath(from: Folder, name: string, path: string): Folder | undefined {
     try {
-      return this.keep(path, this.sys.openat2(from.fd, name, DIRECTORY, 0, BENEATH));
+      return this.keep(path, this.sys.openat2(from.fd, name, DIRECTORY, 0, this.resolve));
     } catch (error) {
       if (refusedWith(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV')) return undefined;
       throw error;

@@ -196,8 +196,8 @@ through. \`ts-dock run --init\` puts a process 1 in front that passes signals on
     },
     events: {
       text: `Kept in events.jsonl in the root, at most two megabytes: create, start, die, stop, kill, pause,
-unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die;
-of images tag, untag, delete, pull, push, load, import, save.`,
+unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die,
+commit, copy, export; of images tag, untag, delete, pull, push, load, import, save.`,
       examples: [
         ['ts-dock events', 'what happens from now on, until ^C'],
         ['ts-dock events --since 10m --until 0s', 'what happened in the last ten minutes'],
@@ -209,6 +209,48 @@ of images tag, untag, delete, pull, push, load, import, save.`,
       examples: [
         ['ts-dock top web', 'what runs in it'],
         ['ts-dock top web --json', 'for programs'],
+      ],
+    },
+    cp: {
+      text: `What begins with / or . is a path of this host, and so is what has no : in it. A directory that is there is
+copied into; what is not there gets the last name of the path. DIRECTORY/. means what lies in it. - is a tar
+archive, on standard output as it is, on standard input also packed with gzip or zstd.
+
+What goes in belongs to root, what comes out to you, and neither lends its owner's rights to whoever runs it; with -a
+owners and those bits are kept. A running container is seen as its processes see it, with volumes; of another the layers
+and volumes are mounted meanwhile, and it cannot be started before the copy is over. No program of the container is run.`,
+      examples: [
+        ['ts-dock cp web:/etc/hosts .', 'a file, into this directory'],
+        ['ts-dock cp conf/. web:/etc/app', 'what lies in conf, into /etc/app'],
+        ['ts-dock cp -L web:/etc/localtime zone', 'what the link leads to'],
+        ['ts-dock cp web:/var/log - | tar t', 'a tar archive'],
+        ['ts-dock cp --step web:/etc /tmp/etc', 'see how it is reached'],
+      ],
+    },
+    diff: {
+      text: `A is added, C changed, D deleted. A directory is changed also if only something in it is. What ts-dock itself
+puts into every container is not shown. It is read from the container's own layer, whether it runs or not.`,
+      examples: [
+        ['ts-dock diff web', 'what it has changed in its image'],
+        ['ts-dock diff --json web', 'for programs'],
+      ],
+    },
+    commit: {
+      text: `The container's own layer becomes one of the image, on top of those of its image. Command, environment, user, working
+directory, ports and volumes are the container's, changed by -c. What lies in volumes is not part of it. A container
+that runs stands still while its files are read.`,
+      examples: [
+        ['ts-dock commit web mine:1', 'an image named mine:1; its id is printed'],
+        ["ts-dock commit -c 'CMD [\"sh\"]' -c 'ENV A=b' web mine", 'with another command'],
+        ['ts-dock commit --step web mine', 'one step at a time'],
+      ],
+    },
+    export: {
+      text: `All files as the container sees them, without the layers that they come from, and without volumes. ts-dock import
+makes an image of one layer from it.`,
+      examples: [
+        ['ts-dock export -o web.tar web', 'to a file, which is there when it is whole'],
+        ['ts-dock export web | gzip > web.tar.gz', 'to a pipe'],
       ],
     },
     ps: {
@@ -393,13 +435,16 @@ of it stays. Without root it says what it could not look at. The exit code is 0 
 }
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Make and run containers:': ['run', 'create', 'start', 'attach', 'logs', 'exec', 'top'],
+  'Make and run containers:': ['run', 'create', 'start', 'attach', 'logs', 'exec', 'cp', 'top'],
   'End them, and change them:': [
     ...['stop', 'kill', 'restart', 'wait', 'pause', 'unpause'],
     ...['rename', 'update', 'rm'],
   ],
-  'See what there is:': ['ps', 'stats', 'events', 'inspect'],
-  'Images:': ['images', 'pull', 'push', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
+  'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect'],
+  'Images:': [
+    ...['images', 'pull', 'push', 'history', 'tag', 'rmi'],
+    ...['load', 'import', 'save', 'commit', 'export'],
+  ],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 

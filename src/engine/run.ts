@@ -159,8 +159,9 @@ export class Run implements Questioned {
   /** Whom to look at, from what the run knows so far. */
   subject(): Subject {
     const { place } = this.settings;
-    const { identity, subject, target, child, joiner } = this.values;
-    const id = identity?.id ?? subject?.container.ID ?? target?.id;
+    const { identity, subject, child, joiner, commitSource, copyTarget } = this.values;
+    const target = this.values.target ?? copyTarget;
+    const id = identity?.id ?? subject?.container.ID ?? target?.id ?? commitSource?.id;
     const pid = child?.pid ?? joiner?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
     return {
       root: place.root,
@@ -359,7 +360,8 @@ export class Run implements Questioned {
       journal.write({ k: 'container', id: this.values.subject?.container.ID ?? '' });
       journal.write({ k: 'created' });
     }
-    if (step.gives.includes('target')) journal.write({ k: 'container', id: this.values.target?.id ?? '' });
+    for (const name of ['target', 'commitSource', 'copyTarget'] as const)
+      if (step.gives.includes(name)) journal.write({ k: 'container', id: this.values[name]?.id ?? '' });
     if (step.gives.includes('registered')) journal.write({ k: 'created' });
   }
 

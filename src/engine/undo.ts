@@ -11,6 +11,7 @@ import { readEnd } from '../daemon/monitor-end.ts';
 import { changeContainer } from '../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../daemon/events.ts';
 import { releaseNames } from '../daemon/names.ts';
+import { letGoOn } from '../daemon/pause.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -96,6 +97,9 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
       return;
     case 'kill-process':
       await killProcess(sys, c.pid, c.startTime);
+      return;
+    case 'thaw':
+      letGoOn(sys, place, c.container);
       return;
     case 'settle-state':
       settleState(sys, place, c.container);
