@@ -143,7 +143,15 @@ async function bundle(entry, plugins) {
     logLevel: 'warning',
     absWorkingDir: root,
   });
-  return outputFiles[0].contents;
+  return ascii(outputFiles[0].text);
+}
+
+/**
+ * One character beyond Latin-1 makes V8 keep all of a source at two bytes a letter, which costs 6 ms of every start. esbuild
+ * escapes what stands in strings; what it leaves stands in regular expressions, where the same escape means the same.
+ */
+function ascii(code) {
+  return code.replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** A rename, so that a ts-dock that is starting at this moment never reads half a file. */

@@ -18,7 +18,8 @@ function readCache() {
 }
 
 const cachedData = readCache();
-const wrapper = `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`;
+// The bundle is ASCII alone (bundle.mjs), which needs no decoding.
+const wrapper = `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'latin1')}\n})`;
 const script = new vm.Script(wrapper, { filename: file, cachedData });
 
 // A run has walked through most of the code, so that most of it is in the cache that it leaves.
