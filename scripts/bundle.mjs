@@ -143,7 +143,12 @@ async function bundle(entry, plugins) {
     logLevel: 'warning',
     absWorkingDir: root,
   });
-  return ascii(outputFiles[0].text);
+  return ascii(direct(outputFiles[0].text));
+}
+
+/** `import * as fs` would copy, for each file that says so, all hundred names of it. Nobody asks for its default. */
+function direct(code) {
+  return code.replaceAll('__toESM(require("node:fs"), 1)', 'require("node:fs")');
 }
 
 /**

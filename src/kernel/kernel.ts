@@ -6,7 +6,6 @@
  */
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
-import { createRequire } from 'node:module';
 import {
   binding,
   type Binding,
@@ -465,9 +464,7 @@ export class Kernel {
 
   /** Runs a program of the host to its end, without a shell and with a clean environment. Throws only where it cannot be started. */
   exec(file: string, args: readonly string[], input?: string): Ran {
-    const { spawnSync } = createRequire(import.meta.filename)(
-      'node:child_process',
-    ) as typeof import('node:child_process');
+    const { spawnSync } = process.getBuiltinModule('node:child_process');
     return this.file(
       'execve',
       [quote(file), `[${args.map(quote).join(', ')}]`],
