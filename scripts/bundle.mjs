@@ -159,6 +159,11 @@ function ascii(code) {
   return code.replace(/[^\0-\x7f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** As Node wraps a module, but here already: the launcher would have to copy all of it. */
+function wrapped(code) {
+  return `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
+}
+
 /** A rename, so that a ts-dock that is starting at this moment never reads half a file. */
 function put(name, content, mode) {
   const path = join(out, name);
@@ -192,7 +197,7 @@ async function main() {
   if (!products || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== now) {
     mkdirSync(out, { recursive: true });
     const cards = collectCards();
-    const code = await bundle(entry, [withoutChildProcess]);
+    const code = wrapped(await bundle(entry, [withoutChildProcess]));
     const exporter = await bundle(join(root, 'src/trace/exporter.ts'), [unusedOfTheSdk]);
     const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
     const launcher = readFileSync(join(root, 'scripts/launcher.cjs'), 'utf8');

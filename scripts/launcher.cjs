@@ -18,9 +18,8 @@ function readCache() {
 }
 
 const cachedData = readCache();
-// The bundle is ASCII alone (bundle.mjs), which needs no decoding.
-const wrapper = `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'latin1')}\n})`;
-const script = new vm.Script(wrapper, { filename: file, cachedData });
+// The bundle is one function, and ASCII alone (bundle.mjs): it is neither wrapped nor decoded here.
+const script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData });
 
 // A run has walked through most of the code, so that most of it is in the cache that it leaves.
 if ((cachedData === undefined || script.cachedDataRejected) && process.argv.includes('run')) {

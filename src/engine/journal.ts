@@ -241,6 +241,12 @@ export class Journal {
     }
   }
 
+  /** The next step's plan follows at once, and takes it along, unless somebody (`atOnce`) may stop the run in between. */
+  done(entry: Extract<Entry, { k: 'done' }>, atOnce: boolean): void {
+    if (atOnce) this.write(entry);
+    else this.asides += `${JSON.stringify(entry)}\n`;
+  }
+
   /** Goes along with the next line: sixty frames are not worth sixty writes. */
   aside(entry: Aside): void {
     this.asides += `${JSON.stringify(entry)}\n`;
