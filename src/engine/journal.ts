@@ -296,6 +296,15 @@ export function readStory(sys: Kernel, folder: string, run: string): Story {
   return tell(run, sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '');
 }
 
+/**
+ * Whether a run's container is its monitor's: its ts-dock has said so, or was killed when it had only that to say. Every
+ * command asks this of every container that runs, so the journal's lines are searched and not parsed.
+ */
+export function wasHandedOver(sys: Kernel, folder: string, run: string): boolean {
+  const text = sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '';
+  return /^\{"k":"(?:handed"|done",[^\n]*"step":"launch\.callback")/m.test(text);
+}
+
 /** Runs that have something to undo, oldest first. */
 export function openRuns(sys: Kernel, folder: string): string[] {
   if (!sys.exists(join(folder, 'open'))) return [];
