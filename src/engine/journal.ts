@@ -301,8 +301,12 @@ export function readStory(sys: Kernel, folder: string, run: string): Story {
  * command asks this of every container that runs, so the journal's lines are searched and not parsed.
  */
 export function wasHandedOver(sys: Kernel, folder: string, run: string): boolean {
-  const text = sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '';
-  return /^\{"k":"(?:handed"|done",[^\n]*"step":"launch\.callback")/m.test(text);
+  const lines = (sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '').split('\n');
+  return lines.some(
+    (line) =>
+      line.startsWith('{"k":"handed"') ||
+      (line.startsWith('{"k":"done"') && line.includes('"step":"launch.callback"')),
+  );
 }
 
 /** Runs that have something to undo, oldest first. */
