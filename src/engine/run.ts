@@ -226,7 +226,7 @@ export class Run implements Questioned {
   }
 
   private async perform(step: AnyStep): Promise<void> {
-    const info = describe(step);
+    const info = this.infos[this.settings.steps.indexOf(step)] ?? describe(step);
     const number = ++this.number;
     const of = this.settings.steps.length;
     this.emit({ event: 'step-begin', step: step.id, number, of });
@@ -273,7 +273,7 @@ export class Run implements Questioned {
     plan: { drawn: unknown },
     before: readonly Observation[],
   ): Promise<void> {
-    const { sys, place, facts, journal } = this.settings;
+    const { sys, place, facts, failpoints, journal } = this.settings;
     const start = now();
     const notes: string[] = [];
     let report: Report | undefined;
@@ -312,15 +312,18 @@ export class Run implements Questioned {
     const done: Report = report ?? { start, end: now(), ...sys.takenOf() };
     this.add(step, given);
     const kernel = done.calls.reduce((sum, { ns }) => sum + ns, 0);
-    journal.write({
-      k: 'done',
-      n: number,
-      step: step.id,
-      at: done.start,
-      end: done.end,
-      calls: done.calls.length + done.more,
-      kernel,
-    });
+    journal.done(
+      {
+        k: 'done',
+        n: number,
+        step: step.id,
+        at: done.start,
+        end: done.end,
+        calls: done.calls.length + done.more,
+        kernel,
+      },
+      facts.gated || failpoints.length > 0,
+    );
     const after = this.look(info, number, 'after');
     const changes = this.settings.watcher?.compare(before, after) ?? [];
     this.last = { id: step.id, calls: done.calls, more: done.more, changes };

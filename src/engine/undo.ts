@@ -110,16 +110,16 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
 }
 
 function unmount(sys: Kernel, path: string, fstype: string, source: string): void {
-  const mounted = (): boolean =>
-    sys
-      .readFile('/proc/self/mountinfo')
-      .split('\n')
-      .some((line) => {
-        const [before = '', after = ''] = line.split(' - ');
-        const [type, from] = after.split(' ');
-        return before.split(' ')[4] === path && type === fstype && from === source;
-      });
-  while (mounted()) {
+  const ours = sys
+    .readFile('/proc/self/mountinfo')
+    .split('\n')
+    .filter((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [type, from] = after.split(' ');
+      return before.split(' ')[4] === path && type === fstype && from === source;
+    });
+  // One upon the other, where there are several.
+  for (let left = ours.length; left > 0; left -= 1) {
     try {
       sys.umount(path, UMOUNT_NOFOLLOW);
     } catch (error) {
