@@ -19,6 +19,7 @@ Napi::Object initialize(Napi::Env, Napi::Object exports) {
   tsdock::offer_locks(exports);
   tsdock::offer_network(exports);
   tsdock::offer_terminals(exports);
+  tsdock::offer_zstd(exports);
   return exports;
 }
 

@@ -93,5 +93,6 @@ void offer_sockets(Napi::Object& exports);
 void offer_locks(Napi::Object& exports);
 void offer_network(Napi::Object& exports);
 void offer_terminals(Napi::Object& exports);
+void offer_zstd(Napi::Object& exports);
 
 }  // namespace tsdock

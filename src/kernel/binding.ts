@@ -136,6 +136,18 @@ export interface WindowSize {
   readonly columns: number;
 }
 
+/** Native memory, freed with the object. */
+export type ZstdDecoder = object & { readonly zstd?: never };
+
+export interface ZstdStep {
+  /** Bytes of the packed ones that it used. */
+  readonly taken: number;
+  /** Bytes that it wrote. */
+  readonly given: number;
+  /** A frame is whole, and all of it has been given out. */
+  readonly between: boolean;
+}
+
 export interface Watch {
   /** Ends the watching; idempotent. Does not close the descriptor. */
   stop(): void;
@@ -278,6 +290,12 @@ export interface Binding {
   nonblocking(fd: number): Or<0>;
   /** read(2), at most `max` bytes; empty at the end. */
   read(fd: number, max: number): Or<Buffer>;
+
+  // --- zstd ---------------------------------------------------------------------------------------------------------
+  /** A decoder of libzstd for windows of at most 2^`windowLog` bytes; null where there is no libzstd.so.1. */
+  zstdOpen(windowLog: number): Or<ZstdDecoder> | null;
+  /** ZSTD_decompressStream(): how far it came, or what it refuses, in its own words. */
+  zstdDecode(decoder: ZstdDecoder, packed: Uint8Array, plain: Uint8Array): ZstdStep | string;
 }
 
 /** Where build products lie: beside the bundle when installed, in the checkout's root in tests. */

@@ -143,27 +143,30 @@ describe('what is refused', () => {
     'zstd, cut': [zstd(text).subarray(0, 1000), 'zstd data is cut off'],
     'zstd, cut in a skippable frame': [Buffer.from([0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0, 1]), 'cut off'],
     'zstd, something behind it': [Buffer.concat([zstd(text), Buffer.from('junk')]), 'no zstd frame follows'],
-    'zstd, a window of 129 MiB': [frame(0, 0x89, ...last(0, 0)), 'wants a window of 150994944 bytes'],
+    'zstd, a window of 129 MiB': [frame(0, 0x89, ...last(0, 0)), 'requires too much memory'],
     'zstd, a frame of one piece of 4 GiB': [
       frame(0xa0, 255, 255, 255, 255, ...last(0, 0)),
-      'window of 4294967295',
+      'requires too much memory',
     ],
-    'zstd with a dictionary': [frame(1, 0x50, 7, ...last(0, 0)), 'dictionary'],
-    'zstd, a reserved bit': [frame(8, 0x50, ...last(0, 0)), 'reserved'],
-    'zstd, a reserved block': [frame(0, 0x50, ...last(3, 0)), 'damaged'],
-    'zstd, a block of 129 KiB': [frame(0, 0x50, ...last(1, 129 * 1024), 7), 'damaged'],
-    'zstd, more than it says': [frame(0x20, 3, ...last(1, 4), 7), 'more than it says'],
-    'zstd, less than it says': [frame(0x20, 5, ...last(1, 4), 7), 'less than it says'],
-    'zstd, literals that are not there': [frame(0, 0x50, ...last(2, 1), 0x20), 'literals are cut off'],
+    'zstd with a dictionary': [frame(1, 0x50, 7, ...last(0, 0)), 'ictionary mismatch'],
+    'zstd, a reserved bit': [frame(8, 0x50, ...last(0, 0)), 'Unsupported frame parameter'],
+    'zstd, a reserved block': [frame(0, 0x50, ...last(3, 0)), 'corruption detected'],
+    'zstd, a block of 129 KiB': [frame(0, 0x50, ...last(1, 129 * 1024), 7), 'corruption detected'],
+    'zstd, more than it says': [frame(0x20, 3, ...last(1, 4), 7), 'refused: '],
+    'zstd, less than it says': [frame(0x20, 5, ...last(1, 4), 7), 'corruption detected'],
+    'zstd, literals that are not there': [frame(0, 0x50, ...last(2, 1), 0x20), 'corruption detected'],
     'zstd, literals by a tree that was never there': [
       frame(0, 0x50, ...last(2, 4), 0x13, 0, 0, 0),
-      'without a tree',
+      'ictionary is corrupted',
     ],
     'zstd, a match before the begin': [
       frame(0, 0x50, ...last(2, 7), 0x00, 1, 0x54, 0, 3, 0, 8),
-      'too far back',
+      'corruption detected',
     ],
-    'zstd, a table that was never there': [frame(0, 0x50, ...last(2, 4), 0x00, 1, 0xfc, 1), 'there is none'],
+    'zstd, a table that was never there': [
+      frame(0, 0x50, ...last(2, 4), 0x00, 1, 0xfc, 1),
+      'corruption detected',
+    ],
   };
   test.each(Object.entries(bad))('%s', async (_title, [bytes, words]) => {
     expect((await refusal(bytes)).message).toContain(`cannot read test.tar: `);
