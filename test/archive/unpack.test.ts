@@ -14,11 +14,12 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_BUDGETS } from '../../src/archive/budgets.ts';
+import { rejoin, SplitWriter } from '../../src/archive/split.ts';
 import { unpack, type SplitSink } from '../../src/archive/unpack.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
 import { skipUnlessRoot } from '../rig/skip.ts';
 import { directory, file, hardlink, symlink, tarOf, xattrs, type Member } from './rig-tar.ts';
-import { nodeAt, scratch, treeOf, unpackInto, withFolder } from './rig-tree.ts';
+import { nodeAt, scratch, sys, treeOf, unpackInto, withFolder } from './rig-tree.ts';
 
 let folder: string;
 let done: () => void;
@@ -365,6 +366,32 @@ describe.skipIf(skipUnlessRoot())('unpack', () => {
     expect(told.splice(0)).toEqual(['lost', 'lost']);
     await unpackInto(folder, [file('twice', '1'), file('twice', '2')], { split });
     expect(told.splice(0).filter((line) => line === 'lost')).toHaveLength(1);
+  });
+
+  test('with its split gives the archive back, byte for byte', async () => {
+    execFileSync('truncate', ['-s', '1M', at('sparse')]);
+    writeFileSync(at('plain'), randomBytes(100_000));
+    execFileSync('ln', [at('plain'), at('second')]);
+    const gnu = execFileSync('tar', ['--sparse', '-C', folder, '-cf', '-', 'sparse', 'plain', 'second'], {
+      maxBuffer: 1 << 26,
+    });
+    const twice = tarOf(file('f', '1'), file('f', '2'));
+    for (const [name, tar, whole] of [
+      ['gnu', gnu, true],
+      ['odd', tarOf(directory('./d//'), file('d/./e', 'x'), file('.wh.x'), file('/abs', 'y')), true],
+      ['twice', twice, false],
+    ] as const) {
+      mkdirSync(at(name));
+      const split = new SplitWriter(sys, at(`${name}.split`));
+      await unpackInto(at(name), tar, { split });
+      expect(await split.end()).toBe(whole);
+      if (!whole) continue;
+      await withFolder(at(name), async (fd) => {
+        const again: Uint8Array[] = [];
+        for await (const piece of rejoin(sys, at(`${name}.split`), fd)) again.push(Uint8Array.from(piece));
+        expect(Buffer.concat(again).equals(tar)).toBe(true);
+      });
+    }
   });
 
   test('takes another name, or leaves out, where it is told to', async () => {
