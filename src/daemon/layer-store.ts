@@ -6,6 +6,7 @@
 import { basename, join } from 'node:path';
 import type { Budgets } from '../archive/budgets.ts';
 import { decompressed } from '../archive/decompress.ts';
+import { lowerOf } from '../archive/lower.ts';
 import { pack } from '../archive/pack.ts';
 import { rejoin, SplitWriter } from '../archive/split.ts';
 import { unpack } from '../archive/unpack.ts';
@@ -17,7 +18,6 @@ import { randomHex } from '../kernel/random.ts';
 import { chainIds } from './image-config.ts';
 import { badImage } from './images.ts';
 import { adoptLayer, diffOf, layerFolder, layerOf } from './layers.ts';
-import { LowerFiles } from './lower-files.ts';
 import type { Place } from './place.ts';
 import { isDigest } from './reference.ts';
 import { isId, makeDir, readCapped, shortId } from './store.ts';
@@ -120,14 +120,13 @@ async function unpackInto(
   const folder = openFolder(sys, diff);
   const split = new SplitWriter(sys, join(staged, 'tar-split.gz'));
   const hash = sha256();
+  // The topmost first.
+  const layers: number[] = [];
   try {
+    for (const layer of [...below].reverse())
+      layers.push(openFolder(sys, diffOf(place, folderOf(sys, place, layer))));
     const tar = hashed(decompressed(source, budgets, what), hash);
-    const lowerFiles = new LowerFiles(
-      sys,
-      place,
-      below.map((layer) => folderOf(sys, place, layer)),
-    );
-    const lower = (path: string): number | undefined => lowerFiles.open(path);
+    const lower = lowerOf(sys, layers);
     const options = { budgets, manner: 'layer', split, lower, what } as const;
     const { size } = await unpack(sys, folder, tar, options);
     await split.end();
@@ -136,7 +135,7 @@ async function unpackInto(
     return { diffId, size };
   } finally {
     split.close();
-    sys.close(folder);
+    for (const fd of [folder, ...layers]) sys.close(fd);
   }
 }
 
@@ -157,9 +156,21 @@ function otherDigest(what: string, wanted: string, found: string): TsDockError {
   });
 }
 
-/** The plain tar of a layer of any kind (also of the base image): its own bytes where it has a tar-split, else made anew. */
+/**
+ * The plain tar of a layer of any kind (also of the base image): its own bytes where it has a tar-split, else made anew.
+ *
+ * @throws TsDockError `bad-image` behind the last byte, where they were not those that the layer is known by
+ */
 export async function* layerTar(sys: Kernel, place: Place, layer: string): AsyncGenerator<Uint8Array> {
   const name = folderOf(sys, place, layer);
+  const known = recorded(sys, place, name, 'diff-id');
+  const hash = sha256();
+  yield* hashed(rebuilt(sys, place, name), hash);
+  if (isDigest(known) && known !== `sha256:${hash.digest('hex')}`)
+    throw badImage(name, 'its layer does not give the archive again that it was made from');
+}
+
+async function* rebuilt(sys: Kernel, place: Place, name: string): AsyncGenerator<Uint8Array> {
   const split = join(layerFolder(place, name), 'tar-split.gz');
   const folder = openFolder(sys, diffOf(place, name));
   try {
@@ -182,7 +193,7 @@ export async function diffIdOf(sys: Kernel, place: Place, layer: string): Promis
   const known = recorded(sys, place, name, 'diff-id');
   if (isDigest(known)) return known;
   const hash = sha256();
-  for await (const bytes of layerTar(sys, place, name)) hash.update(bytes);
+  for await (const bytes of rebuilt(sys, place, name)) hash.update(bytes);
   const diffId = `sha256:${hash.digest('hex')}`;
   const file = join(layerFolder(place, name), 'diff-id');
   // Two may find it out at once: each has a file of its own to rename.

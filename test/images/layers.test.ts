@@ -62,7 +62,8 @@ describe.skipIf(skipUnlessRoot())('a layer', () => {
       expect(findLayer(sys, place, layer.chainId)).toEqual(layer);
       expect((await bytesOf(place, layer.chainId)).equals(tar)).toBe(true);
       expect(lstatSync(inDiff(place, layer.chainId, 'etc/motd'))).toMatchObject({ uid: 7, gid: 8, nlink: 2 });
-      expect(lstatSync(inDiff(place, layer.chainId, 'gone')).isCharacterDevice()).toBe(true);
+      // Nothing lies below that it could hide; the archive is given out with it all the same.
+      expect(existsSync(inDiff(place, layer.chainId, 'gone'))).toBe(false);
       expectTidy(place);
     },
   );
@@ -182,7 +183,24 @@ describe.skipIf(skipUnlessRoot())('a layer', () => {
       request(place, tar, { diffId, source: pieces(await bytesOf(place, chainId)) }),
     );
     expect(copy.size).toBe(6000);
-    expect(lstatSync(inDiff(place, copy.chainId, 'gone')).isCharacterDevice()).toBe(true);
+    expect(readFileSync(inDiff(place, copy.chainId, 'motd'), 'utf8')).toContain('hello');
+  });
+
+  test('hides what the layers below have', async () => {
+    const place = freshPlace();
+    const below = await addLayer(place, layerWith('gone'));
+    const { chainId } = await addLayer(place, tar, [below]);
+    expect(lstatSync(inDiff(place, chainId, 'gone')).isCharacterDevice()).toBe(true);
+  });
+
+  test('is given out as it came or not at all', async () => {
+    const place = freshPlace();
+    const twice = await addLayer(place, tarOf(file('a', 'first'), file('a', 'second')));
+    expect(readFileSync(inDiff(place, twice.chainId, 'a'), 'utf8')).toBe('second');
+    await expect(bytesOf(place, twice.chainId)).rejects.toThrow(because('bad-image'));
+    const changed = await addLayer(place, layerWith('b', 'as it came'));
+    writeFileSync(inDiff(place, changed.chainId, 'b'), 'as it went');
+    await expect(bytesOf(place, changed.chainId)).rejects.toThrow(because('bad-image'));
   });
 });
 
