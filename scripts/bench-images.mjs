@@ -1,5 +1,5 @@
 /**
- * The second half of `npm run bench`: images of 20 and of 200 MB, made of this host's own files, loaded from an archive of
+ * The second part of `npm run bench`, which calls it: images of 20 and of 200 MB, made of this host's own files, loaded from an archive of
  * `docker save`'s kind and pulled from a registry of Debian's on the loopback, beside the same done by others: wall time,
  * time on a processor, which says more where others work as well, and the most memory that a process took: it must not
  * grow with the image.
