@@ -1,7 +1,7 @@
 // What archives bring to a name and to a file: links, times, attributes, places within a file.
 //
-// Contract: a name is one plain component, except that of linkat and fstatat with "" as the descriptor
-// itself; the last component is never followed. The tree may be hostile and may change between two calls.
+// Contract: a name is one plain component and is never followed, so whatever a hostile tree has there, and
+// whatever is exchanged in it between two calls, nothing outside the given directory is reached.
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -43,6 +43,8 @@ export class Folders {
   private readonly open = new Map<string, Folder>();
   /** Inodes of the directories that the archive gave a time. */
   private readonly timed = new Set<number>();
+  /** Some directory became opaque. */
+  private opaques = false;
   private readonly held = new Set<Folder>();
   /** Descriptors of removed directories that may still be held. */
   private readonly gone: number[] = [];
@@ -92,19 +94,29 @@ export class Folders {
   }
 
   private walk(parts: readonly string[], make: boolean): Folder | undefined {
-    const path = parts.join('/');
-    if (path === '') return this.root;
-    const known = this.known(path) ?? this.openPath(this.root, path, path);
-    if (known !== undefined) return known;
-    // One by one, to find out which is missing or in the way.
-    let at = this.root;
-    for (const [n, part] of parts.entries()) {
-      const here = parts.slice(0, n + 1).join('/');
-      const next = this.known(here) ?? this.step(at, part, here, make);
+    const whole = this.prefix(parts, parts.length);
+    if (whole !== undefined) return whole;
+    let [there, missing, at] = [0, parts.length, this.root];
+    // Mostly it is the last one alone; else halves, as a hostile name has a thousand.
+    for (let n = missing - 1; missing - there > 1; n = (there + missing) >> 1) {
+      const found = this.prefix(parts, n);
+      if (found === undefined) missing = n;
+      else [there, at] = [n, found];
+    }
+    // From there on one by one: is it missing, or is something in the way?
+    for (let n = there; n < parts.length; n += 1) {
+      const next = this.step(at, parts[n] ?? '', parts.slice(0, n + 1).join('/'), make);
       if (next === undefined) return undefined;
       at = next;
     }
     return at;
+  }
+
+  /** The directory of the first `count` components, where it is there and nothing is in the way. */
+  private prefix(parts: readonly string[], count: number): Folder | undefined {
+    if (count === 0) return this.root;
+    const path = (count === parts.length ? parts : parts.slice(0, count)).join('/');
+    return this.known(path) ?? this.openPath(this.root, path, path);
   }
 
   private known(path: string): Folder | undefined {
@@ -164,6 +176,7 @@ export class Folders {
   }
 
   setOpaque(folder: Folder): void {
+    this.opaques = true;
     this.sys.fsetxattr(folder.fd, OPAQUE, YES);
   }
 
@@ -209,6 +222,37 @@ export class Folders {
       if (folder.path !== path && !folder.path.startsWith(`${path}/`)) continue;
       this.open.delete(folder.path);
       this.gone.push(folder.fd);
+    }
+  }
+
+  /**
+   * Removes the whiteouts beneath directories that are opaque: these are no merged ones for overlayfs, which would show the
+   * names of such whiteouts with nothing behind. Once for the whole tree, as marks come in any order and number.
+   */
+  dropNeedlessWhiteouts(): void {
+    if (!this.opaques) return;
+    const waiting = [{ path: '', opaque: false }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { path } = next;
+      const folder = this.find(path === '' ? [] : path.split('/'));
+      if (folder === undefined) continue;
+      const isOpaque = path !== '' && this.sys.fgetxattr(folder.fd, OPAQUE) !== undefined;
+      const opaque = next.opaque || isOpaque;
+      const { mtime } = this.sys.fstat(folder.fd);
+      let dropped = false;
+      for (const name of this.sys.readdir(folder.fd)) {
+        const stat = this.sys.fstatatIfThere(folder.fd, name);
+        if (stat === undefined) continue;
+        if ((stat.mode & S.IFMT) === S.IFDIR)
+          waiting.push({ path: path === '' ? name : `${path}/${name}`, opaque });
+        else if (opaque && isWhiteout(stat)) {
+          this.sys.unlinkat(folder.fd, name);
+          dropped = true;
+        }
+      }
+      if (dropped && folder.time === undefined) this.sys.futimens(folder.fd, mtime);
+      else if (dropped) folder.touched = true;
+      this.release();
     }
   }
 

@@ -100,6 +100,7 @@ class Unpacking implements TarHandler {
   private readonly folders: Folders;
   private entry: TarEntry | undefined;
   private writing: Writing | undefined;
+  private whiteouts = false;
   private size = 0;
   private written = 0;
   private entries = 0;
@@ -120,6 +121,7 @@ class Unpacking implements TarHandler {
   }
 
   end(): Unpacked {
+    if (this.whiteouts) this.folders.dropNeedlessWhiteouts();
     this.folders.end();
     return { size: this.size, entries: this.entries };
   }
@@ -254,6 +256,8 @@ class Unpacking implements TarHandler {
   }
 
   private whiteOut(at: Folder, name: string, parts: readonly string[]): void {
+    if (this.hidesNothing(parts.join('/'))) return;
+    this.whiteouts = true;
     try {
       this.sys.mknodat(at.fd, name, S.IFCHR, 0, 0);
       at.touched = true;
@@ -264,6 +268,15 @@ class Unpacking implements TarHandler {
       if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR)
         this.folders.setOpaque(this.folders.reach(parts));
     }
+  }
+
+  /** Where no layer below has the folder, overlayfs would show a whiteout's name in it, with nothing behind. */
+  private hidesNothing(path: string): boolean {
+    const { lower } = this.options;
+    if (lower === undefined) return false;
+    const fd = lower(path);
+    if (fd !== undefined) this.sys.close(fd);
+    return fd === undefined;
   }
 
   // --- kinds --------------------------------------------------------------------------------------------------------

@@ -976,8 +976,8 @@ export class Kernel {
   }
 
   private record(call: Call): void {
-    if (!this.mayRecord()) return this.leftOut();
-    if (this.recorder === undefined) this.calls.push(call);
+    if (!this.mayRecord()) this.leftOut();
+    else if (this.recorder === undefined) this.calls.push(call);
     else {
       this.most -= 1;
       this.recorder.record(call);
