@@ -2,7 +2,9 @@
  * `npm run bench`: how long a run takes, beside its peers in the same rounds, so that a noisy machine is noisy for all;
  * where ts-dock's time goes, from its journal; and many containers at once. Wall time in milliseconds.
  *
- *   npm run bench -- [ROUNDS] [--at-once N] [--json]     default 40 rounds, 50 at once (0: leave it out)
+ *   npm run bench -- [ROUNDS] [--at-once N] [--images N] [--json]
+ *
+ * default 40 rounds, 50 at once, 3 rounds of images (see bench-images.mjs); 0 at once or of images: leave them out
  *
  * Peers that are not installed, or do not work here, are left out with the reason. docker and podman are given an image
  * of their own, made of this host's busybox, and it is removed again: nothing is downloaded.
@@ -27,12 +29,17 @@ import { parseArgs } from 'node:util';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, 'at-once': { type: 'string', default: '50' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    'at-once': { type: 'string', default: '50' },
+    images: { type: 'string', default: '3' },
+  },
 });
 const ROUNDS = Number(positionals[0] ?? 40);
 const AT_ONCE = Number(options['at-once']);
-if (!(ROUNDS >= 1) || !(AT_ONCE >= 0))
-  throw new Error('usage: npm run bench -- [ROUNDS] [--at-once N] [--json]');
+const IMAGES = Number(options.images);
+if (!(ROUNDS >= 1) || !(AT_ONCE >= 0) || !(IMAGES >= 0))
+  throw new Error('usage: npm run bench -- [ROUNDS] [--at-once N] [--images N] [--json]');
 const PAUSE_MS = 80;
 const bundle = join(import.meta.dirname, '../dist/ts-dock.cjs');
 const folder = mkdtempSync(join(tmpdir(), 'ts-dock-bench-'));
@@ -316,6 +323,18 @@ function cgroupFolders() {
   return tops.map((path) => join(path, parent)).filter((path) => existsSync(path));
 }
 
+// --- images ---------------------------------------------------------------------------------------------------------
+
+/** Its results with --json; else it prints them itself. */
+function benchImages() {
+  const script = join(import.meta.dirname, 'bench-images.mjs');
+  const args = [script, IMAGES.toString(), ...(options.json ? ['--json'] : [])];
+  const stdio = ['ignore', options.json ? 'pipe' : 'inherit', 'inherit'];
+  const { status, stdout } = spawnSync(process.execPath, args, { stdio, encoding: 'utf8' });
+  if (status !== 0) throw new Error('the images could not be measured');
+  return options.json ? JSON.parse(stdout) : undefined;
+}
+
 // --- the end --------------------------------------------------------------------------------------------------------
 
 function tables({ runs, parts, endpointRatio, parents, many }) {
@@ -361,7 +380,9 @@ try {
   const many = AT_ONCE === 0 ? undefined : await atOnce(AT_ONCE);
   const machine = { node: process.versions.node, kernel: release(), cpus: cpus().length, rounds: ROUNDS };
   const result = { machine, ...measured, skipped, ...(many === undefined ? {} : { many }) };
-  console.log(options.json ? JSON.stringify(result, null, 2) : tables(result));
+  if (!options.json) console.log(tables(result));
+  const images = IMAGES === 0 ? undefined : benchImages();
+  if (options.json) console.log(JSON.stringify({ ...result, images }, null, 2));
   if (many !== undefined && many.failures.length + many.left.length > 0) process.exitCode = 1;
 } finally {
   for (const [program, image] of images) spawnSync(program, ['rmi', image]);

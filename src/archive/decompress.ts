@@ -1,6 +1,7 @@
 /**
  * gzip, zstd and plain data, told apart by their first bytes, in this process: a program that the image brings along must
  * never be the one that unpacks it (CVE-2014-9357, CVE-2026-41567). Everything streams; no more is unpacked than is taken.
+ * A source must not use a buffer again that it gave away: packed bytes are worked on while the next are fetched.
  */
 import { createRequire } from 'node:module';
 import type { Hash } from 'node:crypto';
