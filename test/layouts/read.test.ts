@@ -495,7 +495,7 @@ describe('budgets', () => {
   });
 
   it('names without end are refused', async () => {
-    const members = Array.from({ length: 5000 }, (_, i) => file(`${'n'.repeat(4000)}${i.toString()}`));
+    const members = Array.from({ length: 4300 }, (_, i) => file(`${'n'.repeat(4000)}${i.toString()}`));
     await expect(readLayout(sys, archive(tarOf(...members)), { scratch: scratch() })).rejects.toThrow(
       because('bad-archive', /names that are too long/),
     );
@@ -619,7 +619,7 @@ describe('malformed documents', () => {
         '[[[[]]]]',
       ];
       const outcomes = { read: 0, refused: 0 };
-      for (let round = 0; round < 400; round++) {
+      for (let round = 0; round < 150; round++) {
         const mutated = { ...layout };
         const name = texts[pick(texts.length)] ?? '';
         const text = mutated[name] as string;
@@ -645,7 +645,7 @@ describe('malformed documents', () => {
           expect(message).toContain('app.tar');
         }
       }
-      expect(outcomes.refused).toBeGreaterThan(100);
+      expect(outcomes.refused).toBeGreaterThan(50);
       expect(outcomes.read).toBeGreaterThan(0);
     },
   );
