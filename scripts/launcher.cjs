@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-// Starts the bundle beside it, with the bytecode that an earlier run left: compiling is a third of a short run.
+// Starts the bundle beside it, with the bytecode that an earlier command left: compiling is a third of a short run.
 // The cache's name has the bundle's hash, as V8 itself compares little more than the length. Without a cache, with one of
-// another Node, or where none can be written, the bundle is simply compiled.
+// another Node, or where none can be written, the bundle is simply compiled. What is in it is what that command has walked
+// through, so the two that have to be quick have one each; the others use that of `run`.
 'use strict';
 const fs = require('node:fs');
 const vm = require('node:vm');
 
 const file = `${__dirname}/main.cjs`;
-const cache = `${__dirname}/main.BUNDLE_HASH.cache`;
+const quick = process.argv.find((word) => word === 'run' || word === 'exec');
+const cache = `${__dirname}/main.BUNDLE_HASH.${quick ?? 'run'}.cache`;
 
 function readCache() {
   try {
@@ -18,11 +20,10 @@ function readCache() {
 }
 
 const cachedData = readCache();
-const wrapper = `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`;
-const script = new vm.Script(wrapper, { filename: file, cachedData });
+// The bundle is one function, and ASCII alone (bundle.mjs): it is neither wrapped nor decoded here.
+const script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData });
 
-// A run has walked through most of the code, so that most of it is in the cache that it leaves.
-if ((cachedData === undefined || script.cachedDataRejected) && process.argv.includes('run')) {
+if ((cachedData === undefined || script.cachedDataRejected) && quick !== undefined) {
   process.on('exit', (code) => {
     if (code !== 0) return;
     try {

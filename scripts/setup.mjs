@@ -56,12 +56,16 @@ const runs = [
 ];
 const tests = [
   { package: 'strace', why: 'checks the calls that the cards show', there: program('strace') },
+  { package: 'libarchive-tools', why: 'has bsdtar, whose archives are read', there: program('bsdtar') },
   { package: 'tmux', why: 'gives the stepper a terminal', there: program('tmux') },
   { package: 'busybox-static', why: 'fills the base image', there: program('busybox') },
   { package: 'clang-format', why: 'checks the format of the native part', there: program('clang-format') },
   { package: 'iproute2', why: 'looks at links with other eyes than ours', there: program('ip') },
   { package: 'util-linux', why: 'has unshare and nsenter', there: program('nsenter') },
   { package: 'procps', why: 'has ps', there: program('ps') },
+  { package: 'docker-registry', why: 'is a real registry to pull from', there: program('docker-registry') },
+  { package: 'openssl', why: 'makes the certificates of that registry', there: program('openssl') },
+  { package: 'python3', why: 'holds locks and measures memory in tests', there: program('python3') },
   { package: 'zstd', why: 'packs archives that are loaded', there: program('zstd') },
   { package: 'skopeo', why: 'makes and reads images as others do', there: program('skopeo') },
   { package: 'umoci', why: 'makes OCI layouts', there: program('umoci') },

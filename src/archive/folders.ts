@@ -15,6 +15,9 @@ import { quoted } from './refusal.ts';
 /** A link, a mount or the way up ends the walk; a name is never looked up twice. */
 export const BENEATH = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_XDEV;
 
+/** For trees of a person's own, which may have mounts in them. */
+export const BENEATH_MOUNTS = BENEATH & ~RESOLVE.NO_XDEV;
+
 const DIRECTORY = O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC;
 /** More than most trees are deep; few enough for any limit on descriptors. */
 const MOST_OPEN = 64;
@@ -43,6 +46,8 @@ export class Folders {
   private readonly open = new Map<string, Folder>();
   /** Inodes of the directories that the archive gave a time. */
   private readonly timed = new Set<number>();
+  /** Some directory became opaque. */
+  private opaques = false;
   private readonly held = new Set<Folder>();
   /** Descriptors of removed directories that may still be held. */
   private readonly gone: number[] = [];
@@ -50,10 +55,12 @@ export class Folders {
   private readonly refuse: (rule: Rule) => Error;
   private readonly made: (folder: Folder) => void;
   private readonly whiteouts: boolean;
+  private readonly resolve: number;
 
   /**
    * @param root - stays the caller's. @param refuse - makes the error. @param made - is told of each directory that had to
    * be made without a member of its own. @param whiteouts - what stands for a removed file gives way to a directory.
+   * @param resolve - how a name is looked up: BENEATH, or with mounts.
    */
   constructor(
     sys: Kernel,
@@ -61,11 +68,13 @@ export class Folders {
     refuse: (rule: Rule) => Error,
     made: (folder: Folder) => void,
     whiteouts: boolean,
+    resolve = BENEATH,
   ) {
     this.sys = sys;
     this.refuse = refuse;
     this.made = made;
     this.whiteouts = whiteouts;
+    this.resolve = resolve;
     this.root = { fd: root, ino: sys.fstat(root).ino, path: '', time: undefined, touched: false };
   }
 
@@ -92,19 +101,29 @@ export class Folders {
   }
 
   private walk(parts: readonly string[], make: boolean): Folder | undefined {
-    const path = parts.join('/');
-    if (path === '') return this.root;
-    const known = this.known(path) ?? this.openPath(this.root, path, path);
-    if (known !== undefined) return known;
-    // One by one, to find out which is missing or in the way.
-    let at = this.root;
-    for (const [n, part] of parts.entries()) {
-      const here = parts.slice(0, n + 1).join('/');
-      const next = this.known(here) ?? this.step(at, part, here, make);
+    const whole = this.prefix(parts, parts.length);
+    if (whole !== undefined) return whole;
+    let [there, missing, at] = [0, parts.length, this.root];
+    // Mostly it is the last one alone; else halves, as a hostile name has a thousand.
+    for (let n = missing - 1; missing - there > 1; n = (there + missing) >> 1) {
+      const found = this.prefix(parts, n);
+      if (found === undefined) missing = n;
+      else [there, at] = [n, found];
+    }
+    // From there on one by one: is it missing, or is something in the way?
+    for (let n = there; n < parts.length; n += 1) {
+      const next = this.step(at, parts[n] ?? '', parts.slice(0, n + 1).join('/'), make);
       if (next === undefined) return undefined;
       at = next;
     }
     return at;
+  }
+
+  /** The directory of the first `count` components, where it is there and nothing is in the way. */
+  private prefix(parts: readonly string[], count: number): Folder | undefined {
+    if (count === 0) return this.root;
+    const path = (count === parts.length ? parts : parts.slice(0, count)).join('/');
+    return this.known(path) ?? this.openPath(this.root, path, path);
   }
 
   private known(path: string): Folder | undefined {
@@ -118,7 +137,7 @@ export class Folders {
   /** Undefined where something on the way is no directory, or not there: the walk one by one then says what. */
   private openPath(from: Folder, name: string, path: string): Folder | undefined {
     try {
-      return this.keep(path, this.sys.openat2(from.fd, name, DIRECTORY, 0, BENEATH));
+      return this.keep(path, this.sys.openat2(from.fd, name, DIRECTORY, 0, this.resolve));
     } catch (error) {
       if (refusedWith(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV')) return undefined;
       throw error;
@@ -164,6 +183,7 @@ export class Folders {
   }
 
   setOpaque(folder: Folder): void {
+    this.opaques = true;
     this.sys.fsetxattr(folder.fd, OPAQUE, YES);
   }
 
@@ -209,6 +229,37 @@ export class Folders {
       if (folder.path !== path && !folder.path.startsWith(`${path}/`)) continue;
       this.open.delete(folder.path);
       this.gone.push(folder.fd);
+    }
+  }
+
+  /**
+   * Removes the whiteouts beneath directories that are opaque: these are no merged ones for overlayfs, which would show the
+   * names of such whiteouts with nothing behind. Once for the whole tree, as marks come in any order and number.
+   */
+  dropNeedlessWhiteouts(): void {
+    if (!this.opaques) return;
+    const waiting = [{ path: '', opaque: false }];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { path } = next;
+      const folder = this.find(path === '' ? [] : path.split('/'));
+      if (folder === undefined) continue;
+      const isOpaque = path !== '' && this.sys.fgetxattr(folder.fd, OPAQUE) !== undefined;
+      const opaque = next.opaque || isOpaque;
+      const { mtime } = this.sys.fstat(folder.fd);
+      let dropped = false;
+      for (const name of this.sys.readdir(folder.fd)) {
+        const stat = this.sys.fstatatIfThere(folder.fd, name);
+        if (stat === undefined) continue;
+        if ((stat.mode & S.IFMT) === S.IFDIR)
+          waiting.push({ path: path === '' ? name : `${path}/${name}`, opaque });
+        else if (opaque && isWhiteout(stat)) {
+          this.sys.unlinkat(folder.fd, name);
+          dropped = true;
+        }
+      }
+      if (dropped && folder.time === undefined) this.sys.futimens(folder.fd, mtime);
+      else if (dropped) folder.touched = true;
+      this.release();
     }
   }
 

@@ -10,7 +10,8 @@ import { O, S } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { EntryType, Extent, TarEntry } from './entry.ts';
 import { DEFAULT_BUDGETS } from './budgets.ts';
-import { BENEATH, isWhiteout } from './folders.ts';
+import { BENEATH, BENEATH_MOUNTS, isWhiteout } from './folders.ts';
+import { isKernels } from './kernel-file-systems.ts';
 import { quoted } from './refusal.ts';
 import { END, headerOf, padding } from './writer.ts';
 
@@ -19,10 +20,12 @@ export interface PackOptions {
   readonly manner: 'layer' | 'plain';
   /** Put before every name, e.g. `etc/`; the top itself is then a member of this name. */
   readonly prefix?: string;
-  /** Names at the top that are left out. */
+  /** Paths, without the prefix, that are left out, and what lies in them with them. */
   readonly except?: readonly string[];
   /** Of the names at the top only these. */
   readonly only?: readonly string[];
+  /** What is mounted in the tree is packed as well, instead of being refused; of proc, sysfs and the like only the folder. */
+  readonly mounts?: boolean;
 }
 
 /** @param folder - descriptor of a directory. The same tree gives the same bytes. */
@@ -74,11 +77,18 @@ class Packing {
   /** Files with several names, by inode: the first name, and how many are still to come. */
   private readonly linked = new Map<string, { readonly name: string; left: number }>();
   private readonly top: number;
+  private readonly prefix: string;
+  private readonly except: ReadonlySet<string>;
+  private readonly resolve: number;
 
   constructor(sys: Kernel, folder: number, options: PackOptions) {
     this.sys = sys;
     this.options = options;
     this.top = folder;
+    this.resolve = options.mounts === true ? BENEATH_MOUNTS : BENEATH;
+    const { prefix = '', except = [] } = options;
+    this.prefix = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+    this.except = new Set(except.map((path) => `${this.prefix}${path}`));
   }
 
   close(): void {
@@ -86,12 +96,11 @@ class Packing {
   }
 
   *all(): Generator<Uint8Array> {
-    const { prefix = '', except = [], only } = this.options;
-    const name = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+    const { only } = this.options;
+    const name = this.prefix;
     if (name !== '') yield* this.folder(this.top, this.sys.fstat(this.top), name);
     else yield* this.folderMarks(this.top, '');
-    const wanted = (entry: string): boolean =>
-      !except.includes(entry) && (only === undefined || only.includes(entry));
+    const wanted = (entry: string): boolean => only === undefined || only.includes(entry);
     this.enter(this.top, name, wanted);
     for (let level = this.levels.at(-1); level !== undefined; level = this.levels.at(-1)) {
       const entry = level.names[level.next];
@@ -116,9 +125,10 @@ class Packing {
    */
   private *name(level: Level, own: string): Generator<Uint8Array> {
     const path = `${level.prefix}${own}`;
+    if (this.except.has(path)) return;
     let handle: number;
     try {
-      handle = this.sys.openat2(level.fd, own, PATH, 0, BENEATH);
+      handle = this.sys.openat2(level.fd, own, PATH, 0, this.resolve);
     } catch (error) {
       if (!refusedWith(error, 'ENOENT')) throw error;
       // Names that are no UTF-8 come here with this sign in them, and are not found by it.
@@ -155,8 +165,11 @@ class Packing {
       let kept = false;
       try {
         yield* this.folder(fd, stat, `${path}/`);
-        this.enter(fd, `${path}/`, () => true);
-        kept = true;
+        const foreign = this.options.mounts === true && isKernels(this.sys.fstatfs(fd));
+        if (!foreign) {
+          this.enter(fd, `${path}/`, () => true);
+          kept = true;
+        }
       } finally {
         if (!kept) this.sys.close(fd);
       }

@@ -121,7 +121,7 @@ export class TarReader {
     if (this.state === 'ended' || (this.filled === 0 && this.state === 'zero')) return;
     const waits = this.expecting();
     if (this.state === 'header' && this.filled === 0 && !waits) return;
-    // umoci never closes its archives: behind the last content nothing is lost. Go's reader takes it for the end as well.
+    // umoci does not fill up its last block, and Go's reader takes that for an end as well: no content is lost.
     if (this.state === 'padding' && !waits) return;
     if (this.state === 'zero' || (this.state === 'header' && this.members === 0 && !waits))
       throw badArchive(this.what, 'it is cut off, or no tar archive');

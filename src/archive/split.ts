@@ -38,9 +38,9 @@ export class SplitWriter implements SplitSink {
   private whole = true;
 
   constructor(sys: Kernel, path: string) {
-    this.sys = sys;
+    this.sys = sys.sparing();
     this.path = path;
-    this.fd = sys.openat2(
+    this.fd = this.sys.openat2(
       AT_FDCWD,
       path,
       O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC,
@@ -132,7 +132,8 @@ export class SplitWriter implements SplitSink {
  * @throws TsDockError `bad-image` where the split or the layer is not what it was. Who needs the very bytes compares digests.
  */
 export async function* rejoin(sys: Kernel, path: string, folder: number): AsyncGenerator<Uint8Array> {
-  const input = new Records(gunzipped(fileBytes(sys, path), { taken: 0 }, path), path);
+  const port = sys.sparing();
+  const input = new Records(gunzipped(fileBytes(port, path), { taken: 0 }, path), path);
   try {
     if ((await input.take(MARK.length)).toString('latin1') !== MARK)
       throw damaged(path, 'it is no tar-split');
@@ -146,7 +147,7 @@ export async function* rejoin(sys: Kernel, path: string, folder: number): AsyncG
       } else if (kind === 'C') {
         const name = (await input.take((await input.take(2)).readUInt16LE(0))).toString('utf8');
         const parts = await extentsOf(input);
-        for (const piece of contentOf(sys, folder, name, parts)) {
+        for (const piece of contentOf(port, folder, name, parts)) {
           total += piece.length;
           yield piece;
         }

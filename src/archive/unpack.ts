@@ -10,7 +10,7 @@ import { AT, O, S } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Budgets } from './budgets.ts';
 import type { Extent, TarEntry } from './entry.ts';
-import { BENEATH, Folders, isWhiteout, type Folder } from './folders.ts';
+import { BENEATH, BENEATH_MOUNTS, Folders, isWhiteout, type Folder } from './folders.ts';
 import { markOf, partsOf, type Rule } from './member-name.ts';
 import { TarReader, type TarHandler } from './reader.ts';
 import { quoted } from './refusal.ts';
@@ -33,6 +33,8 @@ export interface UnpackOptions {
   readonly what?: string;
   /** A directory stays one, and nothing else becomes one: `cp` does not replace a tree by a file. */
   readonly keepKinds?: boolean;
+  /** What is mounted in the folder is unpacked into, instead of being refused. */
+  readonly mounts?: boolean;
 }
 
 /** Takes down what an archive consists of besides the files that are unpacked from it. */
@@ -100,6 +102,7 @@ class Unpacking implements TarHandler {
   private readonly folders: Folders;
   private entry: TarEntry | undefined;
   private writing: Writing | undefined;
+  private whiteouts = false;
   private size = 0;
   private written = 0;
   private entries = 0;
@@ -116,10 +119,12 @@ class Unpacking implements TarHandler {
       (rule) => this.refusal(rule),
       (made) => this.impliedFolder(made),
       options.manner === 'layer',
+      options.mounts === true ? BENEATH_MOUNTS : BENEATH,
     );
   }
 
   end(): Unpacked {
+    if (this.whiteouts) this.folders.dropNeedlessWhiteouts();
     this.folders.end();
     return { size: this.size, entries: this.entries };
   }
@@ -254,6 +259,8 @@ class Unpacking implements TarHandler {
   }
 
   private whiteOut(at: Folder, name: string, parts: readonly string[]): void {
+    if (this.hidesNothing(parts.join('/'))) return;
+    this.whiteouts = true;
     try {
       this.sys.mknodat(at.fd, name, S.IFCHR, 0, 0);
       at.touched = true;
@@ -264,6 +271,15 @@ class Unpacking implements TarHandler {
       if (stat !== undefined && (stat.mode & S.IFMT) === S.IFDIR)
         this.folders.setOpaque(this.folders.reach(parts));
     }
+  }
+
+  /** Where no layer below has the folder, overlayfs would show a whiteout's name in it, with nothing behind. */
+  private hidesNothing(path: string): boolean {
+    const { lower } = this.options;
+    if (lower === undefined) return false;
+    const fd = lower(path);
+    if (fd !== undefined) this.sys.close(fd);
+    return fd === undefined;
   }
 
   // --- kinds --------------------------------------------------------------------------------------------------------
@@ -310,7 +326,9 @@ class Unpacking implements TarHandler {
 
   private file(spot: Spot, entry: TarEntry): void {
     const extents = contentOf(entry);
-    const fd = this.make(spot, () => this.sys.openat2(spot.at.fd, spot.name, NEW_FILE, 0o600, BENEATH));
+    // A file may be mounted there: then its name is taken, and stays so.
+    const resolve = this.options.mounts === true ? BENEATH_MOUNTS : BENEATH;
+    const fd = this.make(spot, () => this.sys.openat2(spot.at.fd, spot.name, NEW_FILE, 0o600, resolve));
     this.writing = { fd, extents, part: 0, within: 0 };
     if (extents.length > 0) this.options.split?.content(spot.path, extents);
   }
@@ -376,6 +394,7 @@ class Unpacking implements TarHandler {
     const isFolder = kind === S.IFDIR;
     if (this.options.keepKinds === true && isFolder !== (this.entry?.type === 'directory'))
       throw this.bad(isFolder ? 'there is a directory of its name' : 'there is something else of its name');
+    if (this.options.mounts === true) this.refuseMount(spot);
     if (isFolder) {
       this.folders.forget(spot.path);
       this.options.split?.lost();
@@ -386,6 +405,19 @@ class Unpacking implements TarHandler {
       this.sys.unlinkat(spot.at.fd, spot.name);
     }
     spot.at.touched = true;
+  }
+
+  /**
+   * The kernel keeps a name on which something is mounted, but in another mount namespace than the caller's it takes the
+   * mount away instead: a container would lose its volume.
+   */
+  private refuseMount({ at, name }: Spot): void {
+    try {
+      this.sys.close(this.sys.openat2(at.fd, name, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0, BENEATH));
+    } catch (error) {
+      if (refusedWith(error, 'EXDEV')) throw this.bad('something is mounted there');
+      if (!refusedWith(error, 'ENOENT')) throw error;
+    }
   }
 
   // --- owner, mode, attributes, times ---------------------------------------------------------------------------------

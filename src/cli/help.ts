@@ -101,6 +101,43 @@ With -t the program gets a terminal in the container. ctrl-p ctrl-q leaves it ru
         ['ts-dock exec --step web true', 'see how a container is joined'],
       ],
     },
+    pull: {
+      text: `A name without a host is Docker's: debian is docker.io/library/debian. Each layer is fetched once: what an
+image has in common with others is here already, what a pull that was cut short had fetched is kept for
+a day, and a layer that was half fetched goes on where it was. Two pulls of one image share the work.
+
+Registries are spoken to by TLS, and certificates are always checked. Their authorities are those of this host, of
+NODE_EXTRA_CA_CERTS, and of /etc/docker/certs.d/HOST:PORT/*.crt (there also *.cert and *.key of our own). Only this
+machine (127.0.0.0/8, ::1, localhost) and what --insecure-registry or TS_DOCK_INSECURE_REGISTRIES names may do
+without TLS, where they speak none; nothing else ever falls back. A named host is meant with just
+its port, and no name is looked up to see whether its address lies in a named network. Proxies
+(HTTP_PROXY, HTTPS_PROXY) are not used.
+
+Names and passwords are those of ~/.docker/config.json (or of the folder DOCKER_CONFIG), which docker login and
+skopeo login --authfile write; its helpers (credsStore, credHelpers) are looked for where programs of the system lie.
+They stand in no journal, record, trace or error.
+
+Variables: TS_DOCK_PARALLEL_DOWNLOADS (3), TS_DOCK_REGISTRY_RETRIES (5), TS_DOCK_REGISTRY_BACKOFF_SECONDS (0.5, doubled
+each time), TS_DOCK_REGISTRY_PATIENCE_SECONDS (60: how long a registry may let us wait),
+TS_DOCK_REGISTRY_CONNECT_SECONDS (15), TS_DOCK_REGISTRY_IDLE_SECONDS (60), TS_DOCK_CERTS_DIR.`,
+      examples: [
+        ['ts-dock pull debian:stable', 'from docker.io'],
+        ['ts-dock pull localhost:5000/me/app@sha256:…', 'exactly this one'],
+        ['ts-dock pull --platform linux/arm64 debian', 'of several, the one for another machine'],
+        ['ts-dock pull --step debian', 'see how an image comes here, one step at a time'],
+        ['ts-dock pull --insecure-registry 10.0.0.5:5000 10.0.0.5:5000/app', 'without TLS, as it has none'],
+        ['ts-dock run --break pull.fetch-layers debian', 'stop in the pull that a run begins with'],
+      ],
+    },
+    push: {
+      text: `The image must have a name that leads to the registry: \`ts-dock tag\` gives it one. Only what is lacking
+there is sent. It arrives under the same id. Credentials and TLS are as with pull. The manifest is of
+Docker's schema 2, and layers are packed with gzip.`,
+      examples: [
+        ['ts-dock tag base localhost:5000/me/base', 'a name that says where to'],
+        ['ts-dock push localhost:5000/me/base', 'send it there'],
+      ],
+    },
     stop: {
       text: `Asks with SIGTERM, or with what --stop-signal or the image says, and kills after -t seconds. It
 comes back when all that the container's run had made is undone. A paused container goes
@@ -159,8 +196,8 @@ through. \`ts-dock run --init\` puts a process 1 in front that passes signals on
     },
     events: {
       text: `Kept in events.jsonl in the root, at most two megabytes: create, start, die, stop, kill, pause,
-unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die;
-of images tag, untag, delete, pull, push, load, import, save.`,
+unpause, restart, rename, update, oom, destroy, attach, detach, exec_create, exec_start, exec_die,
+commit, copy, export; of images tag, untag, delete, pull, push, load, import, save.`,
       examples: [
         ['ts-dock events', 'what happens from now on, until ^C'],
         ['ts-dock events --since 10m --until 0s', 'what happened in the last ten minutes'],
@@ -172,6 +209,48 @@ of images tag, untag, delete, pull, push, load, import, save.`,
       examples: [
         ['ts-dock top web', 'what runs in it'],
         ['ts-dock top web --json', 'for programs'],
+      ],
+    },
+    cp: {
+      text: `What begins with / or . is a path of this host, and so is what has no : in it. A directory that is there is
+copied into; what is not there gets the last name of the path. DIRECTORY/. means what lies in it. - is a tar
+archive, on standard output as it is, on standard input also packed with gzip or zstd.
+
+What goes in belongs to root, what comes out to you, and neither lends its owner's rights to whoever runs it; with -a
+owners and those bits are kept. A running container is seen as its processes see it, with volumes; of another the layers
+and volumes are mounted meanwhile, and it cannot be started before the copy is over. No program of the container is run.`,
+      examples: [
+        ['ts-dock cp web:/etc/hosts .', 'a file, into this directory'],
+        ['ts-dock cp conf/. web:/etc/app', 'what lies in conf, into /etc/app'],
+        ['ts-dock cp -L web:/etc/localtime zone', 'what the link leads to'],
+        ['ts-dock cp web:/var/log - | tar t', 'a tar archive'],
+        ['ts-dock cp --step web:/etc /tmp/etc', 'see how it is reached'],
+      ],
+    },
+    diff: {
+      text: `A is added, C changed, D deleted. A directory is changed also if only something in it is. What ts-dock itself
+puts into every container is not shown. It is read from the container's own layer, whether it runs or not.`,
+      examples: [
+        ['ts-dock diff web', 'what it has changed in its image'],
+        ['ts-dock diff --json web', 'for programs'],
+      ],
+    },
+    commit: {
+      text: `The container's own layer becomes one of the image, on top of those of its image. Command, environment, user, working
+directory, ports and volumes are the container's, changed by -c. What lies in volumes is not part of it. A container
+that runs stands still while its files are read.`,
+      examples: [
+        ['ts-dock commit web mine:1', 'an image named mine:1; its id is printed'],
+        ["ts-dock commit -c 'CMD [\"sh\"]' -c 'ENV A=b' web mine", 'with another command'],
+        ['ts-dock commit --step web mine', 'one step at a time'],
+      ],
+    },
+    export: {
+      text: `All files as the container sees them, without the layers that they come from, and without volumes. ts-dock import
+makes an image of one layer from it.`,
+      examples: [
+        ['ts-dock export -o web.tar web', 'to a file, which is there when it is whole'],
+        ['ts-dock export web | gzip > web.tar.gz', 'to a pipe'],
       ],
     },
     ps: {
@@ -226,8 +305,8 @@ image by itself.`,
     },
     rmi: {
       text: `A name is taken away; with its last name the image goes, and each layer with the last image that has
-it. An image that a container was made from stays, and by its id one with several names, unless
--f is given.`,
+it. An image that a container was made from is refused, and, unless -f is given, by its id one that has
+several names. While a pull or the like is at work, the names go and the image stays for a later rmi.`,
       examples: [
         ['ts-dock rmi me/base:1.0', 'take the name away, and the image if it was the last'],
         ['ts-dock rmi -f 4f2a', 'an image with all its names'],
@@ -356,13 +435,16 @@ of it stays. Without root it says what it could not look at. The exit code is 0 
 }
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Make and run containers:': ['run', 'create', 'start', 'attach', 'logs', 'exec', 'top'],
+  'Make and run containers:': ['run', 'create', 'start', 'attach', 'logs', 'exec', 'cp', 'top'],
   'End them, and change them:': [
     ...['stop', 'kill', 'restart', 'wait', 'pause', 'unpause'],
     ...['rename', 'update', 'rm'],
   ],
-  'See what there is:': ['ps', 'stats', 'events', 'inspect'],
-  'Images:': ['images', 'history', 'tag', 'rmi', 'load', 'import', 'save'],
+  'See what there is:': ['ps', 'diff', 'stats', 'events', 'inspect'],
+  'Images:': [
+    ...['images', 'pull', 'push', 'history', 'tag', 'rmi'],
+    ...['load', 'import', 'save', 'commit', 'export'],
+  ],
   'Understand it:': ['steps', 'explain', 'trace', 'replay'],
 };
 

@@ -7,10 +7,14 @@ import { EXIT, rootCause, TsDockError } from '../engine/failure.ts';
 import { addRootFlag } from './options.ts';
 import { Cli } from './cli.ts';
 import { attachCommand } from './commands/attach.ts';
+import { commitCommand } from './commands/commit.ts';
+import { cpCommand } from './commands/cp.ts';
 import { createCommand } from './commands/create.ts';
+import { diffCommand } from './commands/diff.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
 import { execCommand } from './commands/exec.ts';
+import { exportCommand } from './commands/export.ts';
 import { explainCommand } from './commands/explain.ts';
 import { historyCommand } from './commands/history.ts';
 import { hostCommand } from './commands/host.ts';
@@ -65,6 +69,10 @@ const COMMANDS: Commands = {
   rename: renameCommand,
   update: updateCommand,
   exec: execCommand,
+  cp: cpCommand,
+  diff: diffCommand,
+  commit: commitCommand,
+  export: exportCommand,
   top: topCommand,
   ps: psCommand,
   stats: statsCommand,

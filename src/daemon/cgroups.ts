@@ -32,8 +32,16 @@ export interface Hierarchies {
 
 // --- where they are -------------------------------------------------------------------------------------------------
 
+const known = new WeakMap<Kernel, Hierarchies>();
+
+/** Asked once: a host does not mount them anew while a command runs, and its list of mounts is long. */
 export function hierarchies(sys: Kernel): Hierarchies {
-  return parseHierarchies(sys.readFile('/proc/self/mountinfo'));
+  let found = known.get(sys);
+  if (found === undefined) {
+    found = parseHierarchies(sys.readFile('/proc/self/mountinfo'));
+    known.set(sys, found);
+  }
+  return found;
 }
 
 /** Where both kinds are mounted (hybrid) the controllers are v1's, and the unified one has no more than names. */

@@ -13,6 +13,7 @@ const IMAGE_ACTIONS = ['pull', 'push', 'load', 'import', 'save', 'tag', 'untag',
 export const ACTIONS = [
   ...(['create', 'start', 'die', 'destroy', 'kill', 'stop', 'restart', 'pause', 'unpause'] as const),
   ...(['rename', 'update', 'oom', 'attach', 'detach', 'exec_create', 'exec_start', 'exec_die'] as const),
+  ...(['commit', 'copy', 'export'] as const),
   ...IMAGE_ACTIONS,
 ] as const;
 export type Action = (typeof ACTIONS)[number];

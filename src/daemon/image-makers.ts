@@ -1,10 +1,10 @@
-/** Runs at work that count on layers which no image or container names yet: what they found there must not go meanwhile. */
+/** Runs at work that count on layers which no image or container names yet, or that read them: these must not go meanwhile. */
 import { join } from 'node:path';
 import { openRuns, readStory, type Story } from '../engine/journal.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Place } from './place.ts';
 
-const MAKE_IMAGES = ['pull', 'load', 'import', 'commit'];
+const USE_IMAGES = ['pull', 'load', 'import', 'commit', 'push', 'save'];
 const STAGES = /^(?:pull|load|commit)\./;
 const MAKE_CONTAINERS = ['run', 'create'];
 
@@ -21,7 +21,7 @@ export function imageMakers(sys: Kernel, place: Place): string[] {
 
 /** A container that is being made has its image in no file yet. */
 function countsOnLayers({ entries, created }: Story, command: string): boolean {
-  if (MAKE_IMAGES.includes(command)) return true;
+  if (USE_IMAGES.includes(command)) return true;
   if (created) return false;
   if (MAKE_CONTAINERS.includes(command)) return true;
   return entries.some((entry) => entry.k === 'plan' && STAGES.test(entry.step));

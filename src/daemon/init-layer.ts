@@ -8,6 +8,12 @@ import type { Kernel } from '../kernel/kernel.ts';
 
 const DIRECTORIES = ['dev', 'dev/pts', 'dev/shm', 'etc', 'proc', 'sys'];
 const FILES = ['.dockerinit', '.dockerenv', 'etc/resolv.conf', 'etc/hosts', 'etc/hostname', 'dev/console'];
+const MTAB = 'etc/mtab';
+
+/** What no diff and no commit shows. */
+export const INIT_FILES: readonly string[] = [...FILES, MTAB];
+/** Folders that something is mounted on. */
+export const INIT_MOUNTS: readonly string[] = DIRECTORIES.filter((path) => path !== 'etc');
 
 /** 1.2.0 went through a map, in another order each time; here the order is this one. */
 export function fillInitLayer(sys: Kernel, layer: string): void {
@@ -18,7 +24,7 @@ export function fillInitLayer(sys: Kernel, layer: string): void {
         sys.mkdirat(fd, path, 0o755);
       });
     for (const path of FILES) make(sys, fd, path, O.WRONLY | O.CREAT | O.EXCL, () => undefined);
-    sys.symlinkat('/proc/mounts', fd, 'etc/mtab');
+    sys.symlinkat('/proc/mounts', fd, MTAB);
   } finally {
     sys.close(fd);
   }

@@ -15,6 +15,7 @@ import { sha256 } from '../kernel/hash.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import { chainIds } from './image-config.ts';
+import { badImage } from './images.ts';
 import { adoptLayer, diffOf, layerFolder, layerOf } from './layers.ts';
 import { LowerFiles } from './lower-files.ts';
 import type { Place } from './place.ts';
@@ -171,6 +172,7 @@ export async function* layerTar(sys: Kernel, place: Place, layer: string): Async
 
 /** A chain id may be that of a layer that lies elsewhere. */
 function folderOf(sys: Kernel, place: Place, layer: string): string {
+  if (!isId(layer)) throw badImage(layer, 'a layer’s name has 64 hexadecimal digits');
   return sys.exists(diffOf(place, layer)) ? layer : layerOf(sys, place, layer);
 }
 

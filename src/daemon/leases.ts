@@ -13,6 +13,9 @@ import type { Place } from './place.ts';
 /** Beside the folder of the leases: the address that was given last. */
 const lastFile = (place: Place): string => `${place.leases}.last`;
 
+/** Of an address, in letters: shorter ones have blanks behind them. */
+const LONGEST = '255.255.255.255'.length;
+
 /** Relative to the root, as compensations name it. */
 export function leasePath(place: Place, address: string): string {
   return join(place.leases, address).slice(place.root.length + 1);
@@ -21,7 +24,7 @@ export function leasePath(place: Place, address: string): string {
 /** The address that is next: nothing is taken by asking. */
 export function nextAddress(sys: Kernel, place: Place, bridge: Bridge): string {
   const taken = new Set(namesIn(sys, place.leases).filter((name) => !isTorn(sys, join(place.leases, name))));
-  const address = findAddress(bridge, taken, sys.readIfThere(lastFile(place)) ?? '');
+  const address = findAddress(bridge, taken, sys.readIfThere(lastFile(place))?.trim() ?? '');
   if (address !== undefined) return address;
   throw new TsDockError(
     'network',
@@ -58,7 +61,7 @@ export function takeLease(sys: Kernel, place: Place, address: string, container:
     if (refusedWith(error, 'EEXIST')) return false;
     throw error;
   }
-  sys.writeFile(lastFile(place), address);
+  sys.overwrite(lastFile(place), address.padEnd(LONGEST));
   return true;
 }
 

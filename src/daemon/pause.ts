@@ -3,7 +3,7 @@ import { TsDockError } from '../engine/failure.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { changeContainer, findContainer } from './containers.ts';
 import { recordEvent, subjectOf } from './events.ts';
-import { freeze, isFrozen } from './freezer.ts';
+import { freeze, isFrozen, thaw } from './freezer.ts';
 import { notRunning, resume } from './kill.ts';
 import type { Place } from './place.ts';
 import { supervisedBy } from './supervision.ts';
@@ -34,4 +34,13 @@ export function unpauseContainer(sys: Kernel, place: Place, wanted: string): voi
     throw new TsDockError('not-running', `cannot unpause ${wanted}: it is not paused`);
   resume(sys, place, container.ID);
   recordEvent(place, 'unpause', subjectOf(container));
+}
+
+/** For a container that was made to stand still for a while: nothing where it goes on already, or has ended. */
+export function letGoOn(sys: Kernel, place: Place, id: string): void {
+  const thawed = thaw(sys, place.cgroupParent, id);
+  const container = changeContainer(sys, place, id, (found) =>
+    found.State.Paused ? { ...found, State: { ...found.State, Paused: false } } : found,
+  );
+  if (thawed && container !== undefined) recordEvent(place, 'unpause', subjectOf(container));
 }

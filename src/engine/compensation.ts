@@ -45,6 +45,8 @@ export type Compensation = { readonly lifetime: Lifetime } & (
   /** Only while the file still reads `ours`. `file` is absolute: a file of /proc/sys. */
   | { readonly kind: 'restore-file'; readonly file: string; readonly ours: string; readonly old: string }
   | { readonly kind: 'kill-process'; readonly pid: number; readonly startTime: string }
+  /** A container that this run made stand still: it goes on. */
+  | { readonly kind: 'thaw'; readonly container: string }
   /** A container that is written down as running, by a process that is no more: exit code 255, as nobody saw it end. */
   | { readonly kind: 'settle-state'; readonly container: string }
   /** A named volume or a bind source: shown, never touched. */
@@ -86,6 +88,8 @@ export function compensationText(c: Compensation): string {
       return `restore ${c.file} to ${JSON.stringify(c.old)}`;
     case 'kill-process':
       return `kill process ${c.pid.toString()} started at ${c.startTime}`;
+    case 'thaw':
+      return `let ${c.container.slice(0, 12)} go on`;
     case 'settle-state':
       return `record that ${c.container.slice(0, 12)} no longer runs`;
     case 'user-data':

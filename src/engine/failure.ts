@@ -39,6 +39,7 @@ export type Reason =
   | 'bad-recording' // not a recording, of another format, or edited
   | 'bad-archive' // an archive that is damaged, not what it must be, or over a budget
   | 'breakout' // an archive, or a path in a container, that leads out of its folder
+  | 'copy' // what is to be copied does not fit where it is to go
   | 'image-in-use'
   | 'registry' // a registry refused, answered wrongly, or not at all
   | 'unauthorized'; // a registry wants other credentials

@@ -249,6 +249,12 @@ export class Journal {
     }
   }
 
+  /** The next step's plan follows at once, and takes it along, unless somebody (`atOnce`) may stop the run in between. */
+  done(entry: Extract<Entry, { k: 'done' }>, atOnce: boolean): void {
+    if (atOnce) this.write(entry);
+    else this.asides += `${JSON.stringify(entry)}\n`;
+  }
+
   /** Goes along with the next line: sixty frames are not worth sixty writes. */
   aside(entry: Aside): void {
     this.asides += `${JSON.stringify(entry)}\n`;
@@ -296,6 +302,19 @@ export function unlinkIfThere(sys: Kernel, path: string): void {
 
 export function readStory(sys: Kernel, folder: string, run: string): Story {
   return tell(run, sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '');
+}
+
+/**
+ * Whether a run's container is its monitor's: its ts-dock has said so, or was killed when it had only that to say. Every
+ * command asks this of every container that runs, so the journal's lines are searched and not parsed.
+ */
+export function wasHandedOver(sys: Kernel, folder: string, run: string): boolean {
+  const lines = (sys.readIfThere(join(folder, run, 'journal.jsonl')) ?? '').split('\n');
+  return lines.some(
+    (line) =>
+      line.startsWith('{"k":"handed"') ||
+      (line.startsWith('{"k":"done"') && line.includes('"step":"launch.callback"')),
+  );
 }
 
 /** Runs that have something to undo, oldest first. */

@@ -24,6 +24,7 @@ import {
   prune,
   readStory,
   unlinkIfThere,
+  wasHandedOver,
   type Entry,
   type Pending,
   type Story,
@@ -90,9 +91,7 @@ async function lockOf(sys: Kernel, place: Place, run: string): Promise<number | 
       return undefined;
     }
     sys.close(ours);
-    const story = readStory(sys, place.journal, run);
-    if (story.handed || story.entries.some((e) => e.k === 'done' && e.step === 'launch.callback'))
-      return undefined;
+    if (wasHandedOver(sys, place.journal, run)) return undefined;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -159,8 +159,9 @@ export class Run implements Questioned {
   /** Whom to look at, from what the run knows so far. */
   subject(): Subject {
     const { place } = this.settings;
-    const { identity, subject, target, child, joiner } = this.values;
-    const id = identity?.id ?? subject?.container.ID ?? target?.id;
+    const { identity, subject, child, joiner, commitSource, copyTarget } = this.values;
+    const target = this.values.target ?? copyTarget;
+    const id = identity?.id ?? subject?.container.ID ?? target?.id ?? commitSource?.id;
     const pid = child?.pid ?? joiner?.pid ?? (target?.pid === 0 ? undefined : target?.pid);
     return {
       root: place.root,
@@ -225,7 +226,7 @@ export class Run implements Questioned {
   }
 
   private async perform(step: AnyStep): Promise<void> {
-    const info = describe(step);
+    const info = this.infos[this.settings.steps.indexOf(step)] ?? describe(step);
     const number = ++this.number;
     const of = this.settings.steps.length;
     this.emit({ event: 'step-begin', step: step.id, number, of });
@@ -272,7 +273,7 @@ export class Run implements Questioned {
     plan: { drawn: unknown },
     before: readonly Observation[],
   ): Promise<void> {
-    const { sys, place, facts, journal } = this.settings;
+    const { sys, place, facts, failpoints, journal } = this.settings;
     const start = now();
     const notes: string[] = [];
     let report: Report | undefined;
@@ -311,15 +312,18 @@ export class Run implements Questioned {
     const done: Report = report ?? { start, end: now(), ...sys.takenOf() };
     this.add(step, given);
     const kernel = done.calls.reduce((sum, { ns }) => sum + ns, 0);
-    journal.write({
-      k: 'done',
-      n: number,
-      step: step.id,
-      at: done.start,
-      end: done.end,
-      calls: done.calls.length + done.more,
-      kernel,
-    });
+    journal.done(
+      {
+        k: 'done',
+        n: number,
+        step: step.id,
+        at: done.start,
+        end: done.end,
+        calls: done.calls.length + done.more,
+        kernel,
+      },
+      facts.gated || failpoints.length > 0,
+    );
     const after = this.look(info, number, 'after');
     const changes = this.settings.watcher?.compare(before, after) ?? [];
     this.last = { id: step.id, calls: done.calls, more: done.more, changes };
@@ -359,7 +363,8 @@ export class Run implements Questioned {
       journal.write({ k: 'container', id: this.values.subject?.container.ID ?? '' });
       journal.write({ k: 'created' });
     }
-    if (step.gives.includes('target')) journal.write({ k: 'container', id: this.values.target?.id ?? '' });
+    for (const name of ['target', 'commitSource', 'copyTarget'] as const)
+      if (step.gives.includes(name)) journal.write({ k: 'container', id: this.values[name]?.id ?? '' });
     if (step.gives.includes('registered')) journal.write({ k: 'created' });
   }
 

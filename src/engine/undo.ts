@@ -11,6 +11,7 @@ import { readEnd } from '../daemon/monitor-end.ts';
 import { changeContainer } from '../daemon/containers.ts';
 import { recordEvent, subjectOf } from '../daemon/events.ts';
 import { releaseNames } from '../daemon/names.ts';
+import { letGoOn } from '../daemon/pause.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
@@ -97,6 +98,9 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
     case 'kill-process':
       await killProcess(sys, c.pid, c.startTime);
       return;
+    case 'thaw':
+      letGoOn(sys, place, c.container);
+      return;
     case 'settle-state':
       settleState(sys, place, c.container);
       return;
@@ -106,16 +110,16 @@ async function compensate(context: UndoContext, c: Compensation): Promise<void> 
 }
 
 function unmount(sys: Kernel, path: string, fstype: string, source: string): void {
-  const mounted = (): boolean =>
-    sys
-      .readFile('/proc/self/mountinfo')
-      .split('\n')
-      .some((line) => {
-        const [before = '', after = ''] = line.split(' - ');
-        const [type, from] = after.split(' ');
-        return before.split(' ')[4] === path && type === fstype && from === source;
-      });
-  while (mounted()) {
+  const ours = sys
+    .readFile('/proc/self/mountinfo')
+    .split('\n')
+    .filter((line) => {
+      const [before = '', after = ''] = line.split(' - ');
+      const [type, from] = after.split(' ');
+      return before.split(' ')[4] === path && type === fstype && from === source;
+    });
+  // One upon the other, where there are several.
+  for (let left = ours.length; left > 0; left -= 1) {
     try {
       sys.umount(path, UMOUNT_NOFOLLOW);
     } catch (error) {

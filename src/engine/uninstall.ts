@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { forgetFirewall } from '../daemon/firewall.ts';
 import { listContainers } from '../daemon/containers.ts';
 import { imageIds } from '../daemon/images.ts';
+import { listImages, NONE } from '../daemon/inspect.ts';
 import type { Place } from '../daemon/place.ts';
 import { checkFormat, FORMAT_FILE } from '../daemon/store.ts';
 import { refusedWith } from '../kernel/calls.ts';
@@ -223,11 +224,24 @@ function tellContent({ sys, place, say }: UninstallSettings): void {
     'container',
     containers.map(({ container }) => container.Name.slice(1)),
   );
-  named('image', sys.exists(place.graph) ? imageIds(sys, place).map((id) => id.slice(0, 12)) : []);
+  named('image', sys.exists(place.graph) ? imagesOf(sys, place) : []);
   named(
     'volume',
     list(place.volumes).map((id) => id.slice(0, 12)),
   );
+}
+
+/** By their names; the layers between go along unmentioned. */
+function imagesOf(sys: Kernel, place: Place): string[] {
+  try {
+    return listImages(sys, place).map(({ repository, tag, id }) =>
+      repository === NONE || tag === NONE ? id.slice(0, 12) : `${repository}:${tag}`,
+    );
+  } catch (error) {
+    // A damaged file must not keep anybody from removing it.
+    if (error instanceof TsDockError) return imageIds(sys, place).map((id) => id.slice(0, 12));
+    throw error;
+  }
 }
 
 /** By descriptor, and never into a mount. The format file is the last, so that a killed removal can be taken up again. */

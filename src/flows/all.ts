@@ -1,5 +1,7 @@
 /** Every flow that a command walks, by the name that `steps FLOW` knows it by. */
 import type { AnyStep } from '../engine/step.ts';
+import { commitFlow } from './commit.ts';
+import { copyFlow } from './cp.ts';
 import { createFlow } from './create.ts';
 import { execDetachedFlow, execFlow } from './exec.ts';
 import { hostFlow } from './host.ts';
@@ -24,6 +26,9 @@ export const FLOWS: Readonly<Record<string, readonly AnyStep[]>> = {
   import: importFlow,
   pull: pullFlow,
   'restart-policy': policyFlow,
+  commit: commitFlow,
+  cp: copyFlow,
+  export: copyFlow,
 };
 
 /** Every step that there is, once. */

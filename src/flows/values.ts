@@ -203,6 +203,51 @@ export interface ExecTarget {
   readonly cgroupPaths: Readonly<Record<string, string>>;
 }
 
+/** What `commit` was asked for. */
+export interface CommitRequest {
+  readonly author: string;
+  readonly message: string;
+  /** Lines as of a Dockerfile: `CMD ["sh"]`. */
+  readonly changes: readonly string[];
+  readonly pause: boolean;
+  /** The name for the image; null: none. */
+  readonly name: { readonly repository: string; readonly tag: string } | null;
+}
+
+/** What `cp` or `export` was asked for. Paths keep the `/` or `/.` at their end, which says something. */
+export interface CopyRequest {
+  /** `path`: with its volumes, as the container sees it. `layers`: the whole tree, and nothing that is mounted in it. */
+  readonly what: 'path' | 'layers';
+  readonly direction: 'out' | 'in';
+  /** In the container, absolute. */
+  readonly inside: string;
+  /** On this host, absolute; null: the archive goes to, or comes from, a stream. */
+  readonly here: string | null;
+  /** Owners are kept. */
+  readonly archive: boolean;
+  readonly followLinks: boolean;
+  /** Whose files they become on this host. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Where an archive comes from or goes to. */
+export interface CopyStream {
+  read(): AsyncIterable<Uint8Array>;
+  /** A promise where there is no room now. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+}
+
+/** The container that is copied from or to. */
+export interface CopyTarget extends Subject {
+  readonly stored: { readonly container: Container; readonly hostConfig: HostConfig };
+  /** Process 1, with the time that it was started at; 0 where it does not run, and cannot be started meanwhile. */
+  readonly pid: number;
+  readonly startTime: string;
+  /** Holds on to that process; -1 without one. */
+  readonly pidfd: number;
+}
+
 /** Whoever has the person's terminal, and joins it to the container's. Takes over the master. */
 export interface TerminalJoiner {
   /** Of the person's terminal, so that the program finds it when it starts; undefined without one. */
@@ -396,8 +441,25 @@ export interface Values {
   rootLayer: Layer;
 
   // --- commit -------------------------------------------------------------------------------------------------------
+  /** What was asked for. Given at the start. */
+  commitRequest: CommitRequest;
+  /** The container, and whether it is to stand still meanwhile. */
+  commitSource: Subject & { readonly container: Container; readonly pausing: boolean };
+  paused: Proof;
+  layer: Layer;
+  resumed: Proof;
+  committed: { readonly id: string };
+  tagged: Proof;
 
   // --- cp -----------------------------------------------------------------------------------------------------------
+  /** What was asked for, and the person's end of an archive. Given at the start. */
+  copyRequest: CopyRequest;
+  copyStream: CopyStream;
+  copyTarget: CopyTarget;
+  /** Descriptor of the container's root. */
+  copyRoot: number;
+  /** Bytes of files that went over, or of the archive where it goes to or comes from a stream. */
+  copied: { readonly bytes: number };
 }
 
 export type ValueName = keyof Values;

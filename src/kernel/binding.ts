@@ -5,9 +5,9 @@
  * {@link Refused}, never as an exception: an exception from here is a bug in the caller (a wrong type).
  * Descriptors that the addon opens are close-on-exec. Everything is synchronous, except what `watch` reports.
  */
-import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { loadAddon } from './addon.ts';
 
 /** A system call that the kernel refused: its name as in the man pages (section 2) and the positive errno. */
 export interface Refused {
@@ -291,6 +291,6 @@ let loaded: Binding | undefined;
 
 /** Loads the addon at its first use, so that `--help`, `explain` and reading a journal work without it. */
 export function binding(): Binding {
-  loaded ??= createRequire(import.meta.filename)(join(buildFolder(), 'ts_dock.node')) as Binding;
+  loaded ??= loadAddon(join(buildFolder(), 'ts_dock.node')) as Binding;
   return loaded;
 }

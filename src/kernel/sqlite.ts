@@ -3,9 +3,11 @@
  *
  * Whoever needs no database does not load one. Node 24 and newer has one built in; before that it is libsql, whose own
  * start costs 12 ms, of which 10 go to asking (by a diagnostic report) which libc this is. Its native part alone loads in
- * under 2 ms, so that is tried first; what does not look as it should is left to libsql itself.
+ * under 2 ms, so that is looked for first, where npm puts it; what does not look as it should is left to libsql itself.
  */
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { loadAddon } from './addon.ts';
 
 export type SqlValue = string | number | null;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
@@ -63,33 +65,45 @@ export function openDatabase(path: string, timeoutMs: number): Database {
 function builtIn(): Open | undefined {
   // 22 has it too, but prints a warning when it is loaded.
   if (Number(process.versions.node.split('.')[0]) < 24) return undefined;
-  const { DatabaseSync } = here()('node:sqlite') as {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite') as {
     DatabaseSync: new (path: string, options: object) => Driver;
   };
   return (path, timeout) => driven(new DatabaseSync(path, { timeout }));
 }
 
 function nativeOnly(): Open | undefined {
-  const own = createRequire(here().resolve('libsql'));
   for (const libc of ['gnu', 'musl']) {
+    const path = installed(join('@libsql', `linux-${process.arch}-${libc}`, 'index.node'));
+    if (path === undefined) continue;
     try {
-      const native = own(`@libsql/linux-${process.arch}-${libc}`) as Native;
+      const native = loadAddon(path) as Native;
       const known = native as unknown as Readonly<Record<string, unknown>>;
       if (!NATIVE.every((name) => typeof known[name] === 'function')) return undefined;
       return (path, timeout) => direct(native, native.databaseOpen(path, '', 'aes256cbc', '', timeout, ''));
     } catch {
-      // Not installed, or for the other libc.
+      // It is for the other libc.
     }
   }
   return undefined;
 }
 
-function whole(): Open {
-  const Libsql = here()('libsql') as new (path: string, options: object) => Driver;
-  return (path, timeout) => driven(new Libsql(path, { timeout }));
+/** Looked for as Node would, but that alone: its own search loads the resolver of ES modules, and takes 2 ms. */
+function installed(file: string): string | undefined {
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
+    const path = join(folder, 'node_modules', file);
+    if (existsSync(path)) return path;
+    if (folder === dirname(folder)) return undefined;
+  }
 }
 
-const here = (): NodeJS.Require => createRequire(import.meta.filename);
+function whole(): Open {
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const Libsql = createRequire(import.meta.filename)('libsql') as new (
+    path: string,
+    options: object,
+  ) => Driver;
+  return (path, timeout) => driven(new Libsql(path, { timeout }));
+}
 
 /** SQLite's own numbers, where the driver gives only those. */
 const CODES: Readonly<Record<number, string>> = {

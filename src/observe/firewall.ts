@@ -3,7 +3,6 @@
  * counters of somebody else's rules are left out: on a busy host they would be different at every look.
  */
 import * as fs from 'node:fs';
-import { createRequire } from 'node:module';
 import { parseSave, type SavedRule } from '../daemon/firewall-rules.ts';
 import { placeOf } from '../daemon/place.ts';
 import type { Subject } from './names.ts';
@@ -41,9 +40,7 @@ export function firewall(subject: Subject): Record<string, string> {
 function save(): string {
   const program = PROGRAMS.find((path) => fs.existsSync(path));
   if (program === undefined) return '';
-  const { spawnSync } = createRequire(import.meta.filename)(
-    'node:child_process',
-  ) as typeof import('node:child_process');
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const options = {
     encoding: 'utf8',
     env: { LC_ALL: 'C' },

@@ -128,6 +128,7 @@ async function fill(
     if (signal?.aborted === true) throw new HttpError('ABORTED', 'it was broken off');
   }
   let etag = '';
+  let most = file.size;
   const restart = (): void => {
     file.truncate();
     hash = sha256();
@@ -160,8 +161,9 @@ async function fill(
       if (file.size < blob.size) throw new HttpError('ECONNRESET', 'the answer was cut');
     } catch (error) {
       if (!isPassing(error)) throw error;
-      // A connection that brought something was worth the try.
-      tried = file.size > before ? 0 : tried + 1;
+      // A connection that brought something was worth the try, but not one that brought the same again.
+      tried = file.size > most ? 0 : tried + 1;
+      most = Math.max(most, file.size);
       if (tried > retries) throw unanswered(what, registry.base, error as HttpError);
       await pause(backOff * 2 ** Math.min(tried, 6), signal);
     }

@@ -58,7 +58,7 @@ export async function refusal(what: string, url: URL, answer: HttpAnswer): Promi
       'unauthorized',
       `${host} does not let us (${status})`,
       'It wants another name and password, or there is nothing of this name: registries do not tell which.',
-      'Look at the name; `docker login` or `skopeo login` write credentials to ~/.docker/config.json.',
+      'Look at the name; `docker login`, or `skopeo login --authfile ~/.docker/config.json`, writes them down.',
     );
   if (status === 404)
     return word('no-such-image', `${host} does not have it`, '', 'Look at the name and the tag.');

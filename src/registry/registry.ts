@@ -94,19 +94,37 @@ export class Registry {
     const { server: host } = this.name;
     const secure = new URL(`https://${host}/`);
     const plain = mayBePlain(secure.hostname, explicitPort(host), this.settings.insecure);
-    try {
-      return await this.#ping(secure, signal);
-    } catch (error) {
-      if (!(error instanceof HttpError)) throw error;
-      // Behind a certificate that nobody vouches for may be anybody: that is no reason to do without one.
-      const noTls = speaksNoTls(error) || error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET';
-      if (!plain || !noTls) throw unanswered(`ask ${host}`, secure, error);
+    if (!plain || (await this.#speaksTls(secure, signal))) {
+      try {
+        return await this.#ping(secure, signal);
+      } catch (error) {
+        // Behind a certificate that nobody vouches for may be anybody: that is no reason to do without one.
+        throw error instanceof HttpError ? unanswered(`ask ${host}`, secure, error) : error;
+      }
     }
     const clear = new URL(`http://${host}/`);
     try {
       return await this.#ping(clear, signal);
     } catch (error) {
       throw error instanceof HttpError ? unanswered(`ask ${host}`, clear, error) : error;
+    }
+  }
+
+  /** Asked of those alone that may be spoken to in the clear. Nobody is believed for it, so no authorities are needed. */
+  async #speaksTls(base: URL, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      const answer = await this.#http.exchange({
+        method: 'GET',
+        url: new URL('/v2/', base),
+        headers: { 'user-agent': USER_AGENT },
+        trust: { authorities: [], only: true },
+        ...(signal === undefined ? {} : { signal }),
+      });
+      answer.drop();
+      return true;
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      return !speaksNoTls(error) && error.code !== 'ECONNREFUSED' && error.code !== 'ECONNRESET';
     }
   }
 

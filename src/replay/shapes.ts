@@ -92,6 +92,7 @@ const compensations: { readonly [Kind in Compensation['kind']]: Readonly<Record<
   'restore-tag': { repository: text, tag: text, ours: text, old: text },
   'restore-file': { file: text, ours: text, old: text },
   'kill-process': { pid: count, startTime: text },
+  thaw: { container: text },
   'settle-state': { container: text },
   'user-data': { what: text },
 };

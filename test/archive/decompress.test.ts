@@ -6,17 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_BUDGETS } from '../../src/archive/budgets.ts';
 import { decompressed, gzipped, hashed } from '../../src/archive/decompress.ts';
 import { TsDockError } from '../../src/engine/failure.ts';
-import { mutated, seeded } from './rig-read.ts';
-
-async function* pieces(bytes: Uint8Array, step: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
-}
-
-async function all(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const got: Uint8Array[] = [];
-  for await (const piece of source) got.push(Buffer.from(piece));
-  return Buffer.concat(got);
-}
+import { all, mutated, pieces, seeded } from './rig-read.ts';
 
 const plainOf = (bytes: Uint8Array, step = 65_536): Promise<Buffer> =>
   all(decompressed(pieces(bytes, step), DEFAULT_BUDGETS, 'test.tar'));

@@ -54,6 +54,17 @@ export function inflated({ entry, content }: Read): Buffer {
   return file;
 }
 
+/** The bytes as they would come from a file or a line. */
+export async function* pieces(bytes: Uint8Array, step: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
+}
+
+export async function all(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const got: Uint8Array[] = [];
+  for await (const piece of source) got.push(Buffer.from(piece));
+  return Buffer.concat(got);
+}
+
 /** A generator of numbers that a seed fixes (mulberry32). */
 export function seeded(seed: number): (below: number) => number {
   let state = seed >>> 0;

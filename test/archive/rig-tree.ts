@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   lstatSync,
   mkdtempSync,
   openSync,
@@ -20,9 +21,12 @@ import { pieces, tarOf, type Member } from './rig-tar.ts';
 
 export const sys = new Kernel();
 
+/** In memory, where the machine has that: for tests of thousands of small files. */
+export const FAST = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** A temporary folder, removed by `done`. */
-export function scratch(name: string): { readonly path: string; done(): void } {
-  const path = mkdtempSync(join(tmpdir(), `${name}-`));
+export function scratch(name: string, within = tmpdir()): { readonly path: string; done(): void } {
+  const path = mkdtempSync(join(within, `${name}-`));
   const done = (): void => {
     // Node's own removal has no stack for what is a thousand folders deep.
     const parent = openSync(dirname(path), 'r');

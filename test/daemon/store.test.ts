@@ -151,7 +151,7 @@ describe('the TagStore', () => {
     ['a digest, whatever the tag', `base:1.0@sha256:${three}`, one],
     ['a whole id with its algorithm', `sha256:${two}`, two],
     ['the beginning of one with its algorithm', 'sha256:bbbb', three],
-    ['a whole id before a name', `${one}`, one],
+    ['a whole id before a name', one, one],
     ['a registry with a port', 'registry.test:5000/base', two],
     ['a registry with a port, and a tag', 'registry.test:5000/base:1.0', three],
     ['the beginning of an id in place of a tag', 'base:aaaa1', one],
@@ -282,7 +282,14 @@ describe('an image', () => {
   const parsed = (more: object): Image => parseImage(id, JSON.stringify({ id, ...more }));
 
   test('says about the container what is on the list, and nothing of the host', () => {
-    const config = { Cmd: ['sh'], Env: ['A=1'], Volumes: { '/v': { x: 1 } }, User: 'u', WorkingDir: '/w' };
+    const config = {
+      Cmd: ['sh'],
+      Env: ['A=1'],
+      Volumes: { '/v': { x: 1 } },
+      User: 'u',
+      WorkingDir: '/w',
+      StopSignal: 'INT',
+    };
     const host = {
       Hostname: 'h',
       Privileged: true,

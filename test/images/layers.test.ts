@@ -164,6 +164,8 @@ describe.skipIf(skipUnlessRoot())('a layer', () => {
       const place = freshPlace();
       mkdirSync(join(place.root, 'etc'));
       expect(hasLayer(sys, place, id)).toBe(false);
+      const reading = bytesOf(place, id);
+      return expect(reading).rejects.toThrow(because('bad-image'));
     },
   );
 

@@ -190,7 +190,13 @@ describe.skipIf(skipUnlessRoot())('an image from the world', () => {
     ['the end of its configuration', (folder) => writeFileSync(join(folder, 'config'), '{')],
     ['its size', (folder) => rmSync(join(folder, 'layersize'))],
     ['all of it', (folder) => rmSync(folder, { recursive: true })],
-    ['the whole graph', (_folder, { graph }) => (rmSync(graph, { recursive: true }), mkdirSync(graph))],
+    [
+      'the whole graph',
+      (_folder, { graph }) => {
+        rmSync(graph, { recursive: true });
+        mkdirSync(graph);
+      },
+    ],
   ])('that has lost %s is made whole by the next who brings it', async (_, lose) => {
     const place = freshPlace();
     const { image, layers, text } = await makeImage(place, [layerWith('a'), layerWith('b')], {}, 'it');

@@ -287,7 +287,7 @@ describe.skipIf(skipUnlessRoot())('while another ts-dock', () => {
     return end;
   }
 
-  test.each(['pull', 'load', 'import', 'commit', 'run', 'create'])(
+  test.each(['pull', 'load', 'import', 'commit', 'push', 'save', 'run', 'create'])(
     'is at %s, names go and layers stay, until a later rmi',
     async (command) => {
       const place = freshPlace();

@@ -22,7 +22,7 @@ describe.skipIf(skipUnlessRoot())('run', () => {
     [['base', '/no/such/program'], 127, '/no/such/program'],
     [['base', '/etc/passwd'], 126, '/etc/passwd'],
     [['base', '/etc'], 126, '/etc'],
-    [['nobody-made-this', 'true'], 125, 'No such image: nobody-made-this'],
+    [['--pull', 'never', 'nobody-made-this', 'true'], 125, 'No such image: nobody-made-this'],
     [['-m', '4k', 'base', 'true'], 125, 'Minimum memory limit allowed is 512k'],
     [['-v', '/no/such/source:/x', 'base', 'true'], 125, '/no/such/source'],
     [['-v', '/tmp:/proc/x', 'base', 'true'], 125, '/proc'],

@@ -234,6 +234,8 @@ describe('files', () => {
       rdevMajor: 1,
       rdevMinor: 3,
       size: 0,
+      blocks: found.blocks,
+      mtime: statSync(join(folder, 'null'), { bigint: true }).mtimeNs,
     });
     expect(native.mknodat(dir, 'null', S_IFIFO, 0, 0)).toEqual({ call: 'mknodat', errno: errno.EEXIST });
     expect(native.fstat(99_999)).toEqual({ call: 'fstat', errno: errno.EBADF });

@@ -198,7 +198,7 @@ describe('a registry', () => {
       response.write('x', () => response.destroy());
     });
     expectRefused(done, 'registry', /cannot fetch layer/, [`${done.blob.hex}.part`]);
-    expect(done.server.count(/blobs/)).toBe(3);
+    expect(done.server.count(/blobs/)).toBe(4);
   });
 
   it('that sends in a coding is refused', async () => {

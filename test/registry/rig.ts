@@ -2,12 +2,13 @@
  * Debian's docker-registry, started by the test with a configuration of its own on a port that it chooses itself; a proxy
  * before it that can be told to misbehave; certificates, a token server, and images that skopeo has put there.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey, sign, X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { findProgram, skipUnless } from '../rig/skip.ts';
 import { serve, type Answer, type Server } from './fake.ts';
@@ -344,20 +345,20 @@ export function writeLayout(folder: string, image: MadeImage, tag = 'latest'): v
   writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }));
 }
 
-/** With skopeo, which other people wrote. */
-export function skopeo(...args: string[]): string {
-  return execFileSync('skopeo', ['--insecure-policy', ...args], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+const later = promisify(execFile);
+
+/** With skopeo, which other people wrote. Not waited for in place: it may want to speak to a server of ours. */
+export async function skopeo(...args: string[]): Promise<string> {
+  const { stdout } = await later('skopeo', ['--insecure-policy', ...args], { timeout: 30_000 });
+  return stdout;
 }
 
 /** skopeo copies an image to a registry, and changes nothing of it. @param name - `127.0.0.1:PORT/x/y:tag` */
-export function publish(image: MadeImage, name: string, ...options: string[]): void {
+export async function publish(image: MadeImage, name: string, ...options: string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ts-dock-layout-'));
   try {
     writeLayout(folder, image);
-    skopeo(
+    await skopeo(
       'copy',
       '-q',
       '--preserve-digests',

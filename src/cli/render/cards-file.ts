@@ -1,5 +1,4 @@
 /** The Markdown cards, collected into `dist/cards.json` by the bundle and loaded when the first one is asked for. */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Kernel } from '../../kernel/kernel.ts';
 
@@ -15,16 +14,15 @@ export function cardOf(id: string): string {
 }
 
 function load(): Cards {
-  try {
-    return createRequire(import.meta.filename)(join(import.meta.dirname, 'cards.json')) as Cards;
-  } catch {
-    return fromSources(join(import.meta.dirname, '../../steps'));
-  }
+  // A kernel port of our own, so that no step's record shows these reads.
+  const sys = new Kernel();
+  const bundled = sys.readIfThere(join(import.meta.dirname, 'cards.json'));
+  if (bundled !== undefined) return JSON.parse(bundled) as Cards;
+  return fromSources(sys, join(import.meta.dirname, '../../steps'));
 }
 
-/** Not bundled: the cards lie beside the steps. A kernel port of our own, so that no step's record shows these reads. */
-function fromSources(folder: string): Cards {
-  const sys = new Kernel();
+/** Not bundled: the cards lie beside the steps. */
+function fromSources(sys: Kernel, folder: string): Cards {
   const found: Record<string, string> = {};
   if (!sys.exists(folder)) return found;
   for (const name of sys.readdirPath(folder)) {

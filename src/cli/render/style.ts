@@ -1,5 +1,4 @@
 /** How wide, and with which colours. Decided once per stream: NO_COLOR and FORCE_COLOR say, else whether it is a terminal. */
-import { createRequire } from 'node:module';
 import type { ChalkInstance } from 'chalk';
 
 export interface Style {
@@ -52,8 +51,10 @@ export function plainStyle(width = 80, level: Level = 0): Style {
  * `require` and makes a lazy module of it; outside of the bundle there is no `require`, but Node can load it all the same.
  */
 function chalk(): typeof import('chalk') {
-  if (typeof require === 'undefined')
+  if (typeof require === 'undefined') {
+    const { createRequire } = process.getBuiltinModule('node:module');
     return createRequire(import.meta.filename)('chalk') as typeof import('chalk');
+  }
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- see above
   return require('chalk') as typeof import('chalk');
 }

@@ -1,5 +1,4 @@
 /** Which front end a run gets: a person at a terminal, a script, or nobody. */
-import { createRequire } from 'node:module';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { TsDockError } from '../../engine/failure.ts';
 import type { EngineEvent, FrontEnd } from '../../engine/frontend.ts';
@@ -85,9 +84,7 @@ function narrator(
 function openTerminal(cli: Cli): PersonsTerminal | undefined {
   try {
     const open = (): number => cli.sys.openat2(AT_FDCWD, '/dev/tty', O.RDWR | O.CLOEXEC, 0, 0);
-    const { ReadStream, WriteStream } = createRequire(import.meta.filename)(
-      'node:tty',
-    ) as typeof import('node:tty');
+    const { ReadStream, WriteStream } = process.getBuiltinModule('node:tty');
     const terminal = open();
     return { input: new ReadStream(open()), output: new WriteStream(open()), terminal };
   } catch (error) {

@@ -2,7 +2,6 @@
  * A person at a terminal: a prompt with history and completion. While a prompt is open the terminal is in raw mode, so
  * whatever ends the run, or hands the terminal on, must close it first.
  */
-import { createRequire } from 'node:module';
 import type { Interface } from 'node:readline';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { EngineEvent, FrontEnd, FrontEndCommand, Pause } from '../../engine/frontend.ts';
@@ -83,9 +82,7 @@ export class InteractiveFrontEnd implements FrontEnd {
   private open(): Interface {
     if (this.readline !== undefined) return this.readline;
     // Not by `import()`: the bundle runs from a code cache, where it does not work.
-    const { createInterface } = createRequire(import.meta.filename)(
-      'node:readline',
-    ) as typeof import('node:readline');
+    const { createInterface } = process.getBuiltinModule('node:readline');
     const readline = createInterface({
       input: this.input,
       output: this.output,

@@ -2,7 +2,9 @@ import { randomBytes } from '../../kernel/random.ts';
 import { bridgeAlias, drawRange, findBridge, makeBridge } from '../../daemon/bridge.ts';
 import { underLock } from '../../daemon/lock.ts';
 import { step } from '../../engine/step.ts';
+import type { Place } from '../../daemon/place.ts';
 import { KernelError } from '../../kernel/calls.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
 
 export const bridge = step({
   id: 'host.bridge',
@@ -14,7 +16,11 @@ export const bridge = step({
   gives: ['bridge'],
   observe: ['links'],
   plan: (_, { sys, place }) => ({
-    drawn: { mac: localMac(), range: drawRange(sys, sys.network(), place) ?? null },
+    // The range is for whoever reads the plan: only under the lock is it known for certain.
+    drawn: {
+      mac: localMac(),
+      range: isThere(sys, place) ? null : (drawRange(sys, sys.network(), place) ?? null),
+    },
     undo: [
       { lifetime: 'host', kind: 'delete-link', name: place.bridge, alias: bridgeAlias(place), master: '' },
     ],
@@ -34,6 +40,9 @@ export const bridge = step({
     }
   },
 });
+
+/** Cheaper than a look at all links, of which the act takes one. */
+const isThere = (sys: Kernel, place: Place): boolean => sys.exists(`/sys/class/net/${place.bridge}`);
 
 /** Without an address of its own a bridge takes that of its lowest port, and changes it as containers come and go. */
 function localMac(): string {

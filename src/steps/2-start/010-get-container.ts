@@ -1,4 +1,5 @@
 import { findContainer, resolveContainer, startLease, takeStart } from '../../daemon/containers.ts';
+import { copyOver } from '../../daemon/copy-root.ts';
 import { beneath } from '../../daemon/store.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
@@ -26,10 +27,12 @@ export const getContainer = step({
       ],
     };
   },
-  run({ wanted }, { sys, place, drawn, run }) {
+  async run({ wanted }, { sys, place, drawn, run, interruption }) {
     const subject = findContainer(sys, place, drawn);
     // The lease, and not the state on disk, decides: two commands may read the same state at the same moment.
-    if (subject.container.State.Running || !takeStart(sys, place, drawn, run.id)) {
+    const take = (): boolean => takeStart(sys, place, drawn, run.id);
+    const taken = take() || ((await copyOver(sys, place, drawn, interruption)) && take());
+    if (subject.container.State.Running || !taken) {
       throw new TsDockError('already-running', `cannot start ${wanted}: Container already started`, {
         remedy: '`ts-dock ps` shows what runs.',
       });

@@ -1,4 +1,4 @@
-/** What the reader makes of GNU tar's archives, beside what GNU tar itself says; and each of them rebuilt from its split. */
+/** What the reader makes of GNU tar's and bsdtar's archives, beside what GNU tar says; and each rebuilt from its split. */
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
@@ -22,7 +22,8 @@ import { TarReader } from '../../src/archive/reader.ts';
 import { DEFAULT_BUDGETS } from '../../src/archive/budgets.ts';
 import type { TarEntry } from '../../src/archive/entry.ts';
 import { Kernel } from '../../src/kernel/kernel.ts';
-import { inflated, readArchive } from './rig-read.ts';
+import { unpack } from '../../src/archive/unpack.ts';
+import { all, inflated, pieces, readArchive } from './rig-read.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'tsdock-tar-'));
 const tree = join(top, 'tree');
@@ -158,15 +159,13 @@ async function rebuilt(bytes: Buffer, step: number): Promise<Buffer> {
   expect(await split.end()).toBe(true);
   const fd = openSync(folder, 'r');
   try {
-    const pieces: Uint8Array[] = [];
-    for await (const piece of rejoin(sys, path, fd)) pieces.push(Buffer.from(piece));
-    return Buffer.concat(pieces);
+    return await all(rejoin(sys, path, fd));
   } finally {
     closeSync(fd);
   }
 }
 
-const FORMATS = {
+const FORMATS: Readonly<Record<string, readonly string[]>> = {
   v7: ['--format=v7'],
   oldgnu: ['--format=oldgnu'],
   gnu: ['--format=gnu'],
@@ -176,18 +175,24 @@ const FORMATS = {
   'posix sparse 0.0': ['--format=posix', '--sparse', '--sparse-version=0.0'],
   'posix sparse 0.1': ['--format=posix', '--sparse', '--sparse-version=0.1'],
   'posix sparse 1.0': ['--format=posix', '--sparse', '--sparse-version=1.0'],
+  'bsdtar, pax': ['--format=pax'],
+  'bsdtar, gnutar': ['--format=gnutar'],
+  'bsdtar, ustar': ['--format=ustar'],
 };
 
-describe.each(Object.entries(FORMATS))('GNU tar, %s', (title, options) => {
+describe.each(Object.entries(FORMATS))('%s', (title, options) => {
   const archive = join(top, `${title}.tar`);
   const names = ['plain', 'empty', 'block', 'large', 'zhard', 'soft', 'sparse', 'hole', 'grüße'];
   let bytes: Buffer;
   beforeAll(() => {
     if (title === 'gnu') addLongNames();
+    const short = /v7|oldgnu|ustar/.test(title);
     const more = title === 'v7' ? [] : ['fifo', 'null', 'loop'];
-    const long =
-      title === 'v7' || title === 'oldgnu' || title === 'ustar' ? [] : [LONG, LONGER, 'longlink', '.'];
-    tar('-cf', archive, ...options, ...names, ...more, ...long);
+    const program = title.startsWith('bsdtar') ? 'bsdtar' : 'tar';
+    execFileSync(program, ['-cf', archive, ...options, ...(short ? [...names, ...more] : ['.'])], {
+      cwd: tree,
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
     bytes = readFileSync(archive);
   });
 
@@ -209,6 +214,20 @@ describe.each(Object.entries(FORMATS))('GNU tar, %s', (title, options) => {
     expect((await rebuilt(bytes, 10_000)).equals(bytes)).toBe(true);
   });
 
+  test('unpacked for good, and rebuilt from that layer', async () => {
+    const sys = new Kernel();
+    const folder = mkdtempSync(join(top, 'real-'));
+    const split = new SplitWriter(sys, `${folder}.split`);
+    const fd = openSync(folder, 'r');
+    try {
+      await unpack(sys, fd, pieces(bytes, 10_000), { budgets: DEFAULT_BUDGETS, manner: 'layer', split });
+      expect(await split.end()).toBe(true);
+      expect((await all(rejoin(sys, `${folder}.split`, fd))).equals(bytes)).toBe(true);
+    } finally {
+      closeSync(fd);
+    }
+  });
+
   test('written anew by our writer, tar lists the same, and so do we', async () => {
     const { members } = readArchive(bytes);
     const fresh = Buffer.concat([
@@ -226,4 +245,33 @@ describe.each(Object.entries(FORMATS))('GNU tar, %s', (title, options) => {
     execFileSync('tar', ['-xf', path, '-C', out]);
     expect(readFileSync(join(out, 'sparse')).equals(readFileSync(join(tree, 'sparse')))).toBe(true);
   });
+});
+
+test('attributes, as tar --xattrs keeps them', () => {
+  const sys = new Kernel();
+  const values = {
+    'user.plain': Buffer.from('text'),
+    'user.odd=%25': Buffer.from([0, 255, 10, 61, 0]),
+    'user.empty': Buffer.alloc(0),
+    // cap_net_raw=ep, as setcap writes it: no text in any encoding.
+    'security.capability': Buffer.from('0100000200200000000000000000000000000000', 'hex'),
+  };
+  const fd = openSync(join(tree, 'capable'), 'w');
+  for (const [name, value] of Object.entries(values)) sys.fsetxattr(fd, name, value);
+  closeSync(fd);
+  const archive = join(top, 'xattrs.tar');
+  tar('--xattrs', '--xattrs-include=*', '--format=posix', '-cf', archive, 'capable');
+  const { members } = readArchive(readFileSync(archive));
+  const sorted = (entries: Iterable<readonly [string, Uint8Array]>): string[] =>
+    Array.from(entries, ([name, value]) => `${name}: ${Buffer.from(value).toString('hex')}`).sort();
+  expect(sorted(members[0]!.entry.xattrs)).toEqual(sorted(Object.entries(values)));
+
+  // And back: tar unpacks what our writer says of them.
+  writeFileSync(archive, Buffer.concat([headerOf(members[0]!.entry), END]));
+  const out = mkdtempSync(join(top, 'out-'));
+  tar('--xattrs', '--xattrs-include=*', '-xf', archive, '-C', out);
+  const again = openSync(join(out, 'capable'), 'r');
+  const got = sys.flistxattr(again).map((name) => [name, sys.fgetxattr(again, name)!] as const);
+  closeSync(again);
+  expect(sorted(got)).toEqual(sorted(Object.entries(values)));
 });
