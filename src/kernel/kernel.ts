@@ -380,7 +380,17 @@ export class Kernel {
     );
   }
 
-  /** At most `max` bytes from `offset` on. Not recorded: a log may be long. */
+  /** At most `max` bytes from `offset` on. */
+  pread(fd: number, max: number, offset: number): Buffer {
+    return this.file(
+      'pread64',
+      [fd.toString(), max.toString(), offset.toString()],
+      () => this.readAt(fd, max, offset),
+      (bytes) => bytes.length.toString(),
+    );
+  }
+
+  /** The same, not recorded: a log may be long. */
   readAt(fd: number, max: number, offset: number): Buffer {
     const bytes = Buffer.alloc(max);
     return bytes.subarray(0, fs.readSync(fd, bytes, 0, max, offset));

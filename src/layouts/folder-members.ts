@@ -46,7 +46,7 @@ export class FolderMembers implements Members {
   whole(name: string, most: number): Buffer {
     return this.opened(name, (fd, size) => {
       this.documents.charge(name, size, most);
-      const bytes = this.sys.readAt(fd, size, 0);
+      const bytes = this.sys.pread(fd, size, 0);
       if (bytes.length < size) throw badEntry(this.file, name, 'it was changed while it was being read');
       return bytes;
     });

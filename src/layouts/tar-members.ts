@@ -148,7 +148,7 @@ export class TarMembers implements Members {
   whole(name: string, most: number): Buffer {
     const { offset, size } = this.find(name);
     this.documents.charge(name, size, most);
-    const bytes = this.sys.readAt(this.fd, size, offset);
+    const bytes = this.sys.pread(this.fd, size, offset);
     if (bytes.length < size) throw this.cut(name);
     return bytes;
   }

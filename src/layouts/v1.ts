@@ -48,7 +48,7 @@ export async function readV1(members: Members, options: ReadOptions): Promise<Im
     return known;
   };
   const wanted = named ? namesIn(members, options.budgets) : leaves(ids, linkOf);
-  if (wanted.size === 0) throw badArchive(members.file, 'its repositories name no image');
+  if (wanted.size === 0) throw badArchive(members.file, 'no image is named in it');
   const diffIds = new Map<string, string>();
   const images: OfferedImage[] = [];
   for (const [id, names] of wanted) {

@@ -90,6 +90,12 @@ describe('on a terminal', () => {
     for (const line of text().split('\n')) expect(widthOf(line)).toBeLessThan(30);
   });
 
+  test('one that does not know its size gets the usual one', () => {
+    const { text, at } = area({ ...screen, columns: 0 });
+    at(50);
+    expect(text()).toMatch(/one .*━.* 50 B of 100 B/);
+  });
+
   test('colours are left away on request, the lines are not', () => {
     const [plain, coloured] = [{ NO_COLOR: '1' }, { TERM: 'xterm-256color' }].map((env) => {
       const { text, at } = area(screen, env);

@@ -1,5 +1,13 @@
 /** Layouts of images of every form, read as archive, compressed, through a pipe and as folder, without anything being unpacked. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -223,6 +231,20 @@ describe('names of members', () => {
     await expect(readLayout(sys, archive(bytes), { scratch: scratch() })).rejects.toThrow(
       because('bad-archive', /leads out of it/),
     );
+  });
+
+  it('the naive way does lead out: names that are joined, links that are followed', () => {
+    const folder = join(top, 'sacrificed/inner');
+    mkdirSync(folder, { recursive: true });
+    const { path } = archive(tarOf(file('../victim', 'x'), symlink('layer.tar', '../../secret')));
+    writeFileSync(join(top, 'secret'), 'of the host');
+    execFileSync('tar', ['-P', '-C', folder, '-xf', path]);
+    expect(readdirSync(join(top, 'sacrificed')).sort()).toEqual(['inner', 'victim']);
+    expect(readFileSync(join(folder, 'layer.tar'), 'utf8')).toBe('of the host');
+    const id = '../../victim-of-an-id';
+    mkdirSync(join(folder, 'graph'));
+    mkdirSync(join(folder, 'graph', id));
+    expect(readdirSync(join(top, 'sacrificed')).sort()).toContain('victim-of-an-id');
   });
 
   it.each(['a link', 'a folder', 'a device'])('of a manifest that is %s are refused', async (what) => {
@@ -495,7 +517,7 @@ describe('budgets', () => {
   });
 
   it('names without end are refused', async () => {
-    const members = Array.from({ length: 5000 }, (_, i) => file(`${'n'.repeat(4000)}${i.toString()}`));
+    const members = Array.from({ length: 4300 }, (_, i) => file(`${'n'.repeat(4000)}${i.toString()}`));
     await expect(readLayout(sys, archive(tarOf(...members)), { scratch: scratch() })).rejects.toThrow(
       because('bad-archive', /names that are too long/),
     );
@@ -619,7 +641,7 @@ describe('malformed documents', () => {
         '[[[[]]]]',
       ];
       const outcomes = { read: 0, refused: 0 };
-      for (let round = 0; round < 400; round++) {
+      for (let round = 0; round < 150; round++) {
         const mutated = { ...layout };
         const name = texts[pick(texts.length)] ?? '';
         const text = mutated[name] as string;
@@ -645,7 +667,7 @@ describe('malformed documents', () => {
           expect(message).toContain('app.tar');
         }
       }
-      expect(outcomes.refused).toBeGreaterThan(100);
+      expect(outcomes.refused).toBeGreaterThan(50);
       expect(outcomes.read).toBeGreaterThan(0);
     },
   );

@@ -50,7 +50,9 @@ export function progressOn(
       const rows = Math.max(1, Math.min(MOST_BARS, (screen.rows ?? 24) - 2));
       const style = styleOf(screen, env);
       // A line that the terminal breaks would be two, and only one of them taken away.
-      const width = Math.min(style.width, (screen.columns ?? style.width) - 1);
+      // A pseudo-terminal whose size nobody has set says 0.
+      const columns = screen.columns === undefined || screen.columns === 0 ? style.width : screen.columns;
+      const width = Math.min(style.width, columns - 1);
       const lines = barLines(bars, { width, paint: style.paint }, rows);
       write(`${erase()}${lines.map((line) => `${line}\n`).join('')}`);
       drawn = lines.length;

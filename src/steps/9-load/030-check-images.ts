@@ -39,7 +39,7 @@ export const checkImages = step({
     }
     const all = new Set([...checked.values()].flatMap(({ layers }) => layers.map(({ chainId }) => chainId)));
     const there = [...all].filter((chainId) => hasLayer(sys, place, chainId)).length;
-    note(`${all.size} layers, of which the store has ${there}.`);
+    note(`${all.size === 1 ? 'One layer' : `${all.size} layers`}, of which the store has ${there}.`);
     return { checkedImages: [...checked.values()] };
   },
 });

@@ -45,7 +45,7 @@ export const registerImages = step({
         // Another run had brought a layer that we found there, has failed since, and took it back.
         await makeLayers(sys, place, [image], { scratch: drawn.scratch, budgets, interruption, progress });
       }
-      note(`${shortId(image.id)} has ${image.layers.length} layers.`);
+      note(`${shortId(image.id)} has ${image.layers.length} layer${image.layers.length === 1 ? '' : 's'}.`);
     }
     return { registeredImages: checkedImages.map(({ id, names }) => ({ id, names })) };
 
