@@ -507,6 +507,7 @@ print("peak",resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)`;
       expect(done).toMatchObject({ code: 0, stderr: '' });
       const said = done.stdout.trimEnd().split('\n');
       expect(said[0]).toBe(`The push refers to repository [${name('y/again')}]`);
+      // The first has come as it goes; the other two came unpacked and with zstd.
       expect(said.filter((line) => line.endsWith(': Pushed'))).toHaveLength(3);
       const [, digest = ''] = /^2: digest: (sha256:[0-9a-f]{64}) size: \d+$/.exec(said.at(-1) ?? '') ?? [];
       const manifest = await skopeo(
