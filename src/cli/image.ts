@@ -13,6 +13,8 @@ export interface ImageWish {
   readonly when: PullWhen;
   readonly watching: Watching;
   readonly tracing: Tracing;
+  /** Standard input is the container's (`-i`): no commands are read from it. */
+  readonly interactive: boolean;
 }
 
 const isBase = (reference: string): boolean =>
@@ -48,6 +50,7 @@ export async function imageOrPull(cli: Cli, reference: string, wish: ImageWish):
     platform: undefined,
     settings: settingsOf(cli.surroundings.env, []),
     quiet: false,
+    interactive: wish.interactive,
     say: (line) => {
       cli.say(line);
     },

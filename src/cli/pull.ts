@@ -8,7 +8,7 @@ import type { RegistrySettings } from '../registry/settings.ts';
 import type { Cli } from './cli.ts';
 import { walk, type Walk } from './walk.ts';
 
-export interface PullWish extends Pick<Walk, 'watching' | 'tracing'> {
+export interface PullWish extends Pick<Walk, 'watching' | 'tracing' | 'interactive'> {
   readonly name: string;
   readonly platform: Platform | undefined;
   readonly settings: RegistrySettings;
@@ -20,14 +20,14 @@ export interface PullWish extends Pick<Walk, 'watching' | 'tracing'> {
 
 /** True when the image is there; else what was wrong is said, and the exit code is set. */
 export async function pullImage(cli: Cli, wish: PullWish): Promise<boolean> {
-  const { name, platform, settings, quiet, watching, tracing } = wish;
+  const { name, platform, settings, quiet, interactive, watching, tracing } = wish;
   const tell = quiet ? (): void => undefined : wish.say;
   const outcome = await walk(cli, {
     command: 'pull',
     steps: pullFlow,
     initial: { pullRequest: { name, platform, settings, say: tell } },
     rm: false,
-    interactive: false,
+    interactive,
     quiet,
     watching,
     tracing,

@@ -202,8 +202,13 @@ async function send(asked: ClientRequest, body: HttpRequest['body']): Promise<vo
     if (asked.destroyed) return;
     if (asked.write(bytes)) continue;
     await new Promise<void>((resolve) => {
-      asked.once('drain', resolve);
-      asked.once('close', resolve);
+      const go = (): void => {
+        asked.off('drain', go);
+        asked.off('close', go);
+        resolve();
+      };
+      asked.on('drain', go);
+      asked.on('close', go);
     });
   }
   asked.end();

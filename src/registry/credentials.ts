@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
-import { readCapped } from '../daemon/store.ts';
-import { refusedWith } from '../kernel/calls.ts';
+import { KernelError, refusedWith } from '../kernel/calls.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RegistrySettings } from './settings.ts';
+import { readSmall } from './small-file.ts';
 
 /** A user's name and password, or a token that stands for both. */
 export class Secret {
@@ -60,14 +60,20 @@ function readConfig(sys: Kernel, path: string): Fields | undefined {
       remedy: 'Repair it, or name another folder with DOCKER_CONFIG.',
       ...(cause === undefined ? {} : { cause }),
     });
-  let text: string | undefined;
+  let text: string;
   try {
-    text = readCapped(sys, path, MOST_CONFIG);
+    text = readSmall(sys, path, MOST_CONFIG);
   } catch (error) {
-    if (refusedWith(error, 'ELOOP')) throw unreadable('it is a symbolic link', error);
-    throw unreadable('it is larger than 1 MiB, or no file', error);
+    if (refusedWith(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    const code = error instanceof KernelError ? error.code : 'EIO';
+    throw unreadable(
+      new Map([
+        ['EFBIG', 'it is larger than 1 MiB'],
+        ['EINVAL', 'it is no file'],
+      ]).get(code) ?? code,
+      error,
+    );
   }
-  if (text === undefined) return undefined;
   try {
     return object(JSON.parse(text));
   } catch {

@@ -18,8 +18,8 @@ export interface PullRequest {
 export interface RemoteConfig {
   /** The image's id to be. */
   readonly id: string;
-  /** The bytes that it is the digest of. */
-  readonly text: string;
+  /** What it is the digest of; as bytes, which nobody shows: there are values of variables in it. */
+  readonly bytes: Buffer;
   readonly config: ImageConfig;
 }
 

@@ -1,10 +1,10 @@
 /** Authorities and certificates that the host's administrator gave for one registry, in Docker's place and shape. */
 import { join } from 'node:path';
 import { TsDockError } from '../engine/failure.ts';
-import { readCapped } from '../daemon/store.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import type { Trust } from '../kernel/http.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { readSmall } from './small-file.ts';
 
 const MOST_PEM = 1024 * 1024;
 
@@ -13,10 +13,7 @@ export function trustFor(sys: Kernel, certificates: string, host: string): Trust
   // It becomes part of a path; a host has neither `/` nor `..` by its syntax, which was checked.
   const folder = join(certificates, host);
   const names = namesIn(sys, folder);
-  const read = (name: string): string => {
-    const text = readCapped(sys, join(folder, name), MOST_PEM);
-    return text ?? '';
-  };
+  const read = (name: string): string => readSmall(sys, join(folder, name), MOST_PEM);
   const authorities = names.filter((name) => name.endsWith('.crt')).map(read);
   const certificate = names.find((name) => name.endsWith('.cert'));
   if (certificate === undefined) return { authorities };

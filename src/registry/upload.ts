@@ -17,6 +17,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { randomHex } from '../kernel/random.ts';
 import { abreast } from './abreast.ts';
 import { unlinkIfThere } from './download.ts';
+import { knownBlob, rememberBlob } from './known-blob.ts';
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, type Descriptor } from './manifest.ts';
 import { isPassing, pause, type Registry } from './registry.ts';
 
@@ -65,15 +66,24 @@ export async function upload(
   const once = [...new Map(config.diffIds.map((diffId, index) => [diffId, folders[index] ?? ''])).entries()];
   await abreast(once, registry.settings.parallel, signal, async ([diffId, folder], ours) => {
     const label = diffId.slice('sha256:'.length).slice(0, 12);
+    const what = `push layer ${label}`;
+    const known = knownBlob(sys, place, folder);
+    if (known !== undefined && (await isRemote(registry, what, known.digest, ours))) {
+      layers.set(diffId, { mediaType: DOCKER_LAYER, ...known });
+      tell.state(label, 'Layer already exists');
+      return;
+    }
     const file = join(place.downloads, `push-${randomHex(8)}`);
     try {
       const packed = await pack(sys, place, folder, file, ours);
-      layers.set(diffId, { mediaType: DOCKER_LAYER, ...packed });
+      const blob = { mediaType: DOCKER_LAYER, ...packed };
+      layers.set(diffId, blob);
       const source = {
         ...packed,
         bytes: () => counted(chunksOf(file), (done) => tell.sent(label, done, packed.size)),
       };
-      const was = await put(registry, `push layer ${label}`, source, ours);
+      const was = await put(registry, what, source, ours);
+      rememberBlob(sys, place, folder, blob);
       tell.state(label, was === 'there' ? 'Layer already exists' : 'Pushed');
     } finally {
       unlinkIfThere(sys, file);
@@ -178,15 +188,7 @@ async function put(
 ): Promise<'there' | 'sent'> {
   const { retries, backOff } = registry.settings;
   for (let tried = 0; ; tried += 1) {
-    const there = await registry.ask({
-      method: 'HEAD',
-      path: `blobs/${source.digest}`,
-      what,
-      accept: [200, 404],
-      signal,
-    });
-    there.drop();
-    if (there.status === 200) return 'there';
+    if (await isRemote(registry, what, source.digest, signal)) return 'there';
     try {
       await send(registry, what, source, signal);
       return 'sent';
@@ -196,6 +198,23 @@ async function put(
       await pause(backOff * 2 ** Math.min(tried, 6), signal);
     }
   }
+}
+
+async function isRemote(
+  registry: Registry,
+  what: string,
+  digest: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const answer = await registry.ask({
+    method: 'HEAD',
+    path: `blobs/${digest}`,
+    what,
+    accept: [200, 404],
+    signal,
+  });
+  answer.drop();
+  return answer.status === 200;
 }
 
 async function send(registry: Registry, what: string, source: Source, signal: AbortSignal): Promise<void> {

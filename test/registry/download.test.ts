@@ -218,7 +218,10 @@ describe('a registry', () => {
 
   it.each([500, 502, 503, 504, 429])('that answers %i once is asked again', async (status) => {
     const done = await attempt((blob) => (_request, response, seen) => {
-      if (seen.length > 2) return ok(response, blob.bytes);
+      if (seen.length > 2) {
+        ok(response, blob.bytes);
+        return;
+      }
       response.writeHead(status, { 'retry-after': '0' });
       response.end();
     });
@@ -265,7 +268,10 @@ describe('a registry', () => {
   it('that falls silent is asked again', async () => {
     const done = await attempt(
       (blob) => (request, response, seen) => {
-        if (seen.length > 2) return give(blob, request, response);
+        if (seen.length > 2) {
+          give(blob, request, response);
+          return;
+        }
         response.writeHead(200, { 'content-length': blob.bytes.length });
         response.write(blob.bytes.subarray(0, 1000));
       },
@@ -315,7 +321,10 @@ describe('a redirect', () => {
     const elsewhere = await serve((_request, response) => ok(response, blob.bytes));
     const server = await serve((request, response) => {
       if (!basic(request, response)) return;
-      if (request.url === '/v2/') return ok(response);
+      if (request.url === '/v2/') {
+        ok(response);
+        return;
+      }
       response.writeHead(307, { location: `http://${elsewhere.host}/data?signature=hunter2` });
       response.end();
     });
@@ -336,8 +345,14 @@ describe('a redirect', () => {
     const blob = blobOf();
     const server = await serve((request, response) => {
       if (!basic(request, response)) return;
-      if (request.url === '/v2/') return ok(response);
-      if (request.url === '/data') return ok(response, blob.bytes);
+      if (request.url === '/v2/') {
+        ok(response);
+        return;
+      }
+      if (request.url === '/data') {
+        ok(response, blob.bytes);
+        return;
+      }
       response.writeHead(302, { location: '/data' });
       response.end();
     });

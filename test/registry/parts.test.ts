@@ -1,5 +1,5 @@
 /** What needs no network: names, challenges, hosts that may be plain, platforms, manifests, credentials. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -332,6 +332,20 @@ esac
     write({ credsStore: 'tsdocktest' });
     expect(ask('token.test')).toEqual(['identity', '', 'identity-1']);
     expect(ask('none.test')).toBeUndefined();
+  });
+
+  it('may lie behind a link', () => {
+    writeFileSync(
+      join(folder, 'real.json'),
+      JSON.stringify({ auths: { 'a.test': { auth: base64('a:b') } } }),
+    );
+    rmSync(join(folder, 'config.json'), { force: true });
+    symlinkSync('real.json', join(folder, 'config.json'));
+    expect(ask('a.test')).toEqual(['password', 'a', 'b']);
+    rmSync(join(folder, 'config.json'));
+    mkdirSync(join(folder, 'config.json'));
+    expect(refused(() => ask('a.test')).message).toContain('it is no file');
+    rmSync(join(folder, 'config.json'), { recursive: true });
   });
 
   it.each([

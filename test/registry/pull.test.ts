@@ -1,8 +1,9 @@
 /** `pull`, `push` and `run` of what is not here, with Debian's docker-registry and what skopeo put there. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,7 +11,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
-  lstatSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,7 @@ import { launch, sandbox, type Done, type RunOptions, type Sandbox } from '../ri
 import { skipUnlessRoot } from '../rig/skip.ts';
 import {
   digestOf,
+  HTPASSWD,
   helloLayer,
   imageOf,
   layerOf,
@@ -39,6 +41,8 @@ describe.skipIf(skipUnlessRoot() || skipUnlessRegistry())('a pull', () => {
   let proxy: Proxy;
   let box: Sandbox;
   let hello: MadeImage;
+  /** Wants to know who asks. */
+  let closed: RealRegistry;
   const name = (path: string): string => `${proxy.host}/${path}`;
   const run = (args: readonly string[], options: RunOptions = {}): Promise<Done> =>
     box.run(args, { ...options, env: { TS_DOCK_REGISTRY_BACKOFF_SECONDS: '0.01', ...options.env } });
@@ -66,6 +70,14 @@ describe.skipIf(skipUnlessRoot() || skipUnlessRegistry())('a pull', () => {
     ]);
     await publish(hello, `${registry.host}/x/hello:1`);
     await publish(hello, `${registry.host}/x/hello:latest`);
+    closed = await startRegistry(folder, { htpasswd: HTPASSWD });
+    const env = { Env: ['PATH=/bin', 'NAME=VALUE-OF-A-VARIABLE'] };
+    await publish(
+      imageOf([layerOf({ c: 'closed' })], env),
+      `${closed.host}/x/closed:latest`,
+      '--dest-creds',
+      'anna:secret',
+    );
     box = await sandbox({ manual: true });
   });
   afterEach(() => {
@@ -76,6 +88,7 @@ describe.skipIf(skipUnlessRoot() || skipUnlessRegistry())('a pull', () => {
     await box.dispose();
     await proxy.close();
     await registry.close();
+    await closed.close();
     rmSync(folder, { recursive: true });
   });
 
@@ -232,6 +245,67 @@ describe.skipIf(skipUnlessRoot() || skipUnlessRegistry())('a pull', () => {
     expect(fetched(both)).toEqual([1, 1, 1]);
     expect(downloads()).toEqual([]);
     await forget(name('x/both'));
+  });
+
+  it('goes on in the place of another that is killed while it waits', async () => {
+    const heir = imageOf([layerOf({ s: randomBytes(400_000) }, 'none'), layerOf({ u: 'u' })]);
+    await publish(heir, `${registry.host}/x/heir:latest`);
+    const [first = ''] = hexes(heir);
+    proxy.meddle = (request, response) => {
+      if (!(request.url ?? '').endsWith(first) || request.headers.range !== undefined) return false;
+      response.writeHead(200, { 'content-length': heir.layers[0]?.packed.length ?? 0 });
+      response.write(heir.layers[0]?.packed.subarray(0, 100_000));
+      return true;
+    };
+    const one = box.start(['pull', name('x/heir')]);
+    await one.until(new RegExp(`${labels(heir)[1] ?? ''}: Download complete`));
+    const part = join(box.root, 'downloads', `${first}.part`);
+    while (!existsSync(part) || statSync(part).size < 100_000)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const two = box.start(['pull', name('x/heir')]);
+    await two.until(/Waiting for another pull/);
+    one.child.kill('SIGKILL');
+    await one.done;
+    expect(await two.done).toMatchObject({ code: 0, stderr: '' });
+    expect(fetched(heir)).toEqual([2, 1]);
+    expect(proxy.seen.filter(({ url }) => url.endsWith(first)).at(-1)?.headers.range).toBe('bytes=100000-');
+    // The second has undone what the first had begun: nobody else has to.
+    expect(await run(['recover', '--json'])).toMatchObject({ stdout: '[]\n' });
+    await forget(name('x/heir'));
+  });
+
+  it('leaves no password, and no value of a variable, in any file', async () => {
+    const home = join(box.folder, 'home');
+    const auth = Buffer.from('anna:secret').toString('base64');
+    mkdirSync(home);
+    writeFileSync(join(home, 'config.json'), JSON.stringify({ auths: { [closed.host]: { auth } } }));
+    const files = [
+      '--record',
+      join(home, 'record'),
+      '--dump',
+      join(home, 'dump'),
+      '--trace-file',
+      join(home, 'trace'),
+    ];
+    const image = `${closed.host}/x/closed`;
+    const done = await run(['pull', ...files, image], { env: { DOCKER_CONFIG: home } });
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    const journals = execFileSync(
+      'grep',
+      ['-rl', 'x/closed', join(box.root, 'journal'), join(home, 'record')],
+      { encoding: 'utf8' },
+    );
+    expect(journals.trim().split('\n').length).toBeGreaterThan(0);
+    rmSync(join(home, 'config.json'));
+    for (const needle of ['secret', auth, 'VALUE-OF-A-VARIABLE']) {
+      const places = [join(box.root, 'journal'), join(box.root, 'downloads'), home];
+      const { status, stdout } = spawnSync('grep', ['-rlF', needle, ...places], { encoding: 'utf8' });
+      expect(`${needle} ${status}: ${stdout}`).toBe(`${needle} 1: `);
+    }
+    const wrong = await run(['pull', image], { env: { DOCKER_CONFIG: home } });
+    expect(wrong.code).toBe(125);
+    expect(wrong.stderr).toContain('does not let us (401)');
+    await forget(image);
   });
 
   it('that is asked to end undoes all but its downloads', async () => {
@@ -433,6 +507,7 @@ print("peak",resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)`;
       expect(done).toMatchObject({ code: 0, stderr: '' });
       const said = done.stdout.trimEnd().split('\n');
       expect(said[0]).toBe(`The push refers to repository [${name('y/again')}]`);
+      // The first has come as it goes; the other two came unpacked and with zstd.
       expect(said.filter((line) => line.endsWith(': Pushed'))).toHaveLength(3);
       const [, digest = ''] = /^2: digest: (sha256:[0-9a-f]{64}) size: \d+$/.exec(said.at(-1) ?? '') ?? [];
       const manifest = await skopeo(

@@ -13,6 +13,7 @@ import { quick, serve } from './fake.ts';
 import {
   certificates,
   digestOf,
+  HTPASSWD,
   imageOf,
   layerOf,
   publish,
@@ -23,8 +24,6 @@ import {
   type RealRegistry,
   type TokenServer,
 } from './rig.ts';
-
-const HTPASSWD = 'anna:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
 
 describe.skipIf(skipUnlessRegistry())('a registry', () => {
   let folder: string;

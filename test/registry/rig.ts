@@ -58,6 +58,9 @@ export function certificates(folder: string): Certificates {
   return { authority: read(files.authority), key: read(files.key), cert: read(files.cert), files };
 }
 
+/** `anna` with the password `secret`. */
+export const HTPASSWD = 'anna:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
+
 export interface RealRegistry {
   /** `127.0.0.1:PORT` */
   readonly host: string;

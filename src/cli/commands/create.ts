@@ -32,7 +32,10 @@ export function createCommand(cli: Cli): Command {
         const tracing = tracingOf(options, cli.surroundings.env);
         const when = pullWhenOf(options);
         cli.requireRoot();
-        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
+        if (
+          !(await imageOrPull(cli, image, { when, watching, tracing, interactive: request.config.OpenStdin }))
+        )
+          return;
         const { values } = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {
             command: 'create',

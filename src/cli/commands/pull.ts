@@ -35,6 +35,7 @@ export function pullCommand(cli: Cli): Command {
       say: (line) => {
         cli.print(line);
       },
+      interactive: false,
       watching,
       tracing,
     });

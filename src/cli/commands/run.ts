@@ -46,7 +46,10 @@ export function runCommand(cli: Cli): Command {
         const manner = mannerOf(request, options);
         const when = pullWhenOf(options);
         cli.requireRoot();
-        if (!(await imageOrPull(cli, image, { when, watching, tracing }))) return;
+        if (
+          !(await imageOrPull(cli, image, { when, watching, tracing, interactive: request.config.OpenStdin }))
+        )
+          return;
         const keepSignals = options.sigProxy === false;
         const outcome = await withCidFile(cli, request.hostConfig.ContainerIDFile, () =>
           walk(cli, {

@@ -47,7 +47,7 @@ export function progressOn(
       const time = clock();
       if (time - last < EVERY_MS) return;
       last = time;
-      const rows = Math.max(1, Math.min(MOST_BARS, (screen.rows ?? 24) - 2));
+      const rows = Math.max(1, Math.min(MOST_BARS, rowsOf(screen) - 2));
       const style = styleOf(screen, env);
       // A line that the terminal breaks would be two, and only one of them taken away.
       // A pseudo-terminal whose size nobody has set says 0.
@@ -59,6 +59,11 @@ export function progressOn(
     },
     clear,
   };
+}
+
+/** A terminal that nobody has told its size says 0. */
+function rowsOf({ rows = 0 }: { readonly rows?: number }): number {
+  return rows === 0 ? 24 : rows;
 }
 
 /** Those that are on their way come first: with fifty layers they are what is looked for. */

@@ -35,6 +35,6 @@ export const config = step({
         });
       warn(`${words}: its programs may not run here`);
     }
-    return { remoteConfig: { id: hexOf(blob.digest), text, config: parsed } };
+    return { remoteConfig: { id: hexOf(blob.digest), bytes: Buffer.from(text), config: parsed } };
   },
 });

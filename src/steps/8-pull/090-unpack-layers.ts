@@ -6,6 +6,7 @@ import { TsDockError } from '../../engine/failure.ts';
 import { step } from '../../engine/step.ts';
 import { blobOf, discard } from '../../registry/download.ts';
 import { unlessInterrupted } from '../../registry/interrupted.ts';
+import { rememberBlob } from '../../registry/known-blob.ts';
 import { labelOf, LayerBars } from '../../registry/pull.ts';
 
 export const unpackLayers = step({
@@ -73,6 +74,7 @@ export const unpackLayers = step({
           discard(sys, place.downloads, blob);
         throw error;
       }
+      rememberBlob(sys, place, chainId, blob);
       bars.say(`${label}: Pull complete`);
       bars.set(label, { done: blob.size, total: blob.size, state: 'Pull complete' });
     }

@@ -13,7 +13,13 @@ export const registerImage = step({
   observe: ['store'],
   run({ remoteConfig, pulledLayers }, { sys, place, run }) {
     return {
-      pulledImage: register(sys, place, remoteConfig.text, pulledLayers, join(place.work, run.id)),
+      pulledImage: register(
+        sys,
+        place,
+        remoteConfig.bytes.toString('utf8'),
+        pulledLayers,
+        join(place.work, run.id),
+      ),
     };
   },
 });
