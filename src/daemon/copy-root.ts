@@ -2,6 +2,7 @@
  * The root of a container as a descriptor, for whatever copies from it or to it. All that follows goes beneath that
  * descriptor; no path of the host is ever made of one of the container (CVE-2018-15664, CVE-2026-41568).
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { TsDockError } from '../engine/failure.ts';
 import { readStory } from '../engine/journal.ts';
 import { startTimeOf } from '../kernel/append.ts';
@@ -23,6 +24,10 @@ export const INSIDE = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
 /** Commands that have a container for as long as they read or write its files. */
 const COPIERS = ['cp', 'export'];
 
+/** Milliseconds that a start may take. One that stands at a breakpoint takes as long as somebody thinks. */
+const START_PATIENCE = 5_000;
+const START_LOOK = 10;
+
 export interface Occupied extends StoredContainer {
   /** Process 1 of the container; undefined: it does not run, and cannot be started before this run gives it back. */
   readonly held: HeldProcess | undefined;
@@ -39,9 +44,8 @@ export async function occupy(
   run: string,
   over: Promise<void>,
 ): Promise<Occupied> {
-  const first = findContainer(sys, place, wanted);
-  const id = first.container.ID;
-  for (;;) {
+  const id = findContainer(sys, place, wanted).container.ID;
+  for (let waited = 0; ;) {
     const stored = readStored(sys, place, id) ?? findContainer(sys, place, id);
     const { phase, run: holder } = supervisedBy(sys, place, stored.container);
     if (phase === 'running') {
@@ -49,10 +53,12 @@ export async function occupy(
       if (held !== undefined) return { ...stored, held };
     } else if (phase === 'idle' && takeStart(sys, place, id, run)) return { ...stored, held: undefined };
     if (phase === 'idle') continue;
-    const passing =
-      phase === 'ending' || (phase === 'running' && holder !== '') || copies(sys, place, holder);
-    if (!passing) throw beingStarted(wanted);
-    if (!(await teardownOver(sys, place, holder, over)))
+    const passing = phase === 'ending' || phase === 'running' || copies(sys, place, holder);
+    if (!passing) {
+      if (waited >= START_PATIENCE) throw beingStarted(wanted);
+      waited += START_LOOK;
+      await pause(START_LOOK);
+    } else if (!(await teardownOver(sys, place, holder, over)))
       throw new TsDockError('interrupted', `nothing was copied: somebody asked for the end`);
   }
 }

@@ -15,7 +15,7 @@ import { letGoOn } from '../daemon/pause.ts';
 import type { Place } from '../daemon/place.ts';
 import { startTimeOf } from '../kernel/append.ts';
 import { now, refusedWith } from '../kernel/calls.ts';
-import { MNT, O, RESOLVE, UMOUNT_NOFOLLOW } from '../kernel/flags.ts';
+import { MNT, MS, O, RESOLVE, UMOUNT_NOFOLLOW } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Compensation } from './compensation.ts';
 import type { Undone } from './frontend.ts';
@@ -124,6 +124,9 @@ function unmount(sys: Kernel, path: string, fstype: string, source: string): voi
       sys.umount(path, UMOUNT_NOFOLLOW);
     } catch (error) {
       if (!refusedWith(error, 'EBUSY')) throw error;
+      // What is mounted in it goes along. A volume may be a copy of the host's mounts that still shares its fate with them:
+      // then those of the host would go as well.
+      sys.mount('', path, '', MS.PRIVATE | MS.REC, '');
       sys.umount(path, MNT.DETACH | UMOUNT_NOFOLLOW);
     }
   }

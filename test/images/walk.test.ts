@@ -56,13 +56,8 @@ describe.skipIf(skipUnlessRoot())('a commit or a copy that breaks', () => {
     await live.program.say('echo more >/root/y');
     before = take();
   }, 60_000);
-  afterAll(async () => {
-    const done = await box.run(['commit', 'live', 'walked:1']);
-    expect(done).toMatchObject({ code: 0, stderr: '' });
-    live.program.end();
-    await live.live.done;
-    await box.dispose();
-  });
+  // Also where beforeAll broke: a root that stays keeps a range of addresses.
+  afterAll(() => box.dispose());
 
   it.each(cases)('$words $when $id by $action leaves nothing', async ({ words, id, when, action }) => {
     const [command = '', ...rest] = words;
@@ -80,5 +75,9 @@ describe.skipIf(skipUnlessRoot())('a commit or a copy that breaks', () => {
     expect((await live.program.say('echo on')).output).toBe('on\n');
     expect(readFileSync(place.repositories, 'utf8')).not.toContain('walked');
     expect(await settle(before, take, 3_000)).toEqual([]);
+  });
+
+  it('goes well afterwards', async () => {
+    expect(await box.run(['commit', 'live', 'walked:1'])).toMatchObject({ code: 0, stderr: '' });
   });
 });
