@@ -146,9 +146,11 @@ async function bundle(entry, plugins) {
   return ascii(direct(outputFiles[0].text));
 }
 
-/** `import * as fs` would copy, for each file that says so, all hundred names of it. Nobody asks for its default. */
+/** `import * as fs` would copy, for each file that says so, all hundred names of it, to have a default beside them. */
 function direct(code) {
-  return code.replaceAll('__toESM(require("node:fs"), 1)', 'require("node:fs")');
+  return code.replace(/var (\w+) = __toESM\(require\("node:fs"\), 1\);/g, (whole, name) =>
+    code.includes(`${name}.default`) ? whole : `var ${name} = require("node:fs");`,
+  );
 }
 
 /**

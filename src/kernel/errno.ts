@@ -4,15 +4,20 @@ import { constants } from 'node:os';
 /** Two errno values have two names each; these are the ones that the man pages and strace use. */
 const SECOND_NAMES = ['EWOULDBLOCK', 'ENOTSUP', 'EDEADLOCK'];
 
-const nameOf = new Map<number, string>(
-  Object.entries(constants.errno)
-    .filter(([name]) => !SECOND_NAMES.includes(name))
-    .map(([name, number]) => [number, name]),
-);
+let names: Map<number, string> | undefined;
+
+function nameOf(errno: number): string | undefined {
+  names ??= new Map(
+    Object.entries(constants.errno)
+      .filter(([name]) => !SECOND_NAMES.includes(name))
+      .map(([name, number]) => [number, name]),
+  );
+  return names.get(errno);
+}
 
 /** `EPERM` for 1; `E#n` for a number that this Node does not know. */
 export function errnoName(errno: number): string {
-  return nameOf.get(errno) ?? `E#${errno.toString()}`;
+  return nameOf(errno) ?? `E#${errno.toString()}`;
 }
 
 /** The positive number of a name such as `ENOENT`. */

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { unknownStep } from '../../engine/patterns.ts';
 import { describe } from '../../engine/run.ts';
 import { STAGES } from '../../engine/step.ts';
-import { ALL_STEPS } from '../../flows/all.ts';
+import { allSteps } from '../../flows/all.ts';
 import type { Cli } from '../cli.ts';
 import { addJsonFlag } from '../options.ts';
 import { explanation } from '../render/explanation.ts';
@@ -16,9 +16,10 @@ export function explainCommand(cli: Cli): Command {
     .helpOption('--help', 'show this help')
     .argument('<step>');
   return addJsonFlag(command).action((id: string, options: { json?: boolean }) => {
-    const info = ALL_STEPS.map(describe).find((one) => one.id === id);
+    const steps = allSteps();
+    const info = steps.map(describe).find((one) => one.id === id);
     if (info === undefined && !(STAGES as readonly string[]).includes(id))
-      throw unknownStep(id, id, [...ALL_STEPS.map((one) => one.id), ...STAGES]);
+      throw unknownStep(id, id, [...steps.map((one) => one.id), ...STAGES]);
     const card = cardOf(id);
     if (options.json === true) cli.print(JSON.stringify({ ...(info ?? { id }), card }, null, 2));
     else cli.print(explanation(id, info, card, cli.style()));
