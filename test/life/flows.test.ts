@@ -51,6 +51,7 @@ describe('the help', () => {
       'Make and run containers',
       'End them, and change them',
       'See what there is',
+      'Images',
       'Understand it',
       'This machine, and ts-dock on it',
       'Examples',
