@@ -170,6 +170,8 @@ void read_today(Object object, Config& config) {
   if (config.shm_size == 0) throw Mismatch{object.path("shm_size"), "must be positive"};
   config.seccomp = object.flag("seccomp");
   config.oom_score_adj = object.integer("oom_score_adj", -1000, 1000);
+  config.console_rows = static_cast<uint16_t>(object.number("console_rows", UINT16_MAX));
+  config.console_columns = static_cast<uint16_t>(object.number("console_columns", UINT16_MAX));
   config.init = object.flag("init");
   object.end();
 }

@@ -63,6 +63,9 @@ struct Config {
   bool seccomp = false;
   // 0: left as it is inherited.
   int oom_score_adj = 0;
+  // Of the terminal; 0: not known.
+  uint16_t console_rows = 0;
+  uint16_t console_columns = 0;
   // dockerinit stays as process 1 and reaps.
   bool init = false;
 };

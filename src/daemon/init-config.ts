@@ -89,6 +89,9 @@ export interface InitConfig {
     readonly seccomp: boolean;
     /** Written to /proc/self/oom_score_adj; 0: left as it is inherited. */
     readonly oom_score_adj: number;
+    /** Of the terminal, from its first moment on; 0: not known. */
+    readonly console_rows: number;
+    readonly console_columns: number;
     /** dockerinit stays as process 1, reaps, and passes signals on to the program. */
     readonly init: boolean;
   };

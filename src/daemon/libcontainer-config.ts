@@ -1,4 +1,5 @@
 /** From a Command to `container.json`: Docker 1.2.0's template (default_template.go, devices/defaults.go), with today's lists. */
+import type { TerminalSize } from '../engine/step.ts';
 import type { Command, MountEntry } from '../flows/values.ts';
 import type { DeviceNode, InitConfig, InitNetwork } from './init-config.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './restricted-paths.ts';
@@ -24,7 +25,12 @@ const DEVICES: readonly DeviceNode[] = [
 
 const SHM_SIZE = 64 * 1024 * 1024;
 
-export function initConfigOf(command: Command, mounts: readonly MountEntry[]): InitConfig {
+/** @param size - of the person's terminal, where there is one. */
+export function initConfigOf(
+  command: Command,
+  mounts: readonly MountEntry[],
+  size?: TerminalSize,
+): InitConfig {
   const isolated = command.network.mode !== 'host';
   return {
     mount_config: {
@@ -51,6 +57,8 @@ export function initConfigOf(command: Command, mounts: readonly MountEntry[]): I
       shm_size: SHM_SIZE,
       seccomp: true,
       oom_score_adj: command.oomScoreAdj,
+      console_rows: size?.rows ?? 0,
+      console_columns: size?.columns ?? 0,
       init: command.init,
     },
   };

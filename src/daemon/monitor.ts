@@ -101,11 +101,6 @@ export class Monitor {
     this.socket.send(['console'], [master]);
   }
 
-  /** Of the container's terminal; before {@link console}, of the one that comes. */
-  resize(rows: number, columns: number): void {
-    this.socket.send(['resize', rows, columns]);
-  }
-
   /** From now on the container outlives this process. */
   async own(): Promise<void> {
     await this.ask(['own'], 'owned');

@@ -216,6 +216,7 @@ describe.skipIf(skipUnlessRoot())('this machine', () => {
   test('no cgroups, /proc/sys read-only, every range taken', async () => {
     const { code, of } = await broken(`
       umount -R -l /sys/fs/cgroup
+      echo 0 > /proc/sys/net/ipv4/ip_forward
       mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys
       ip link add taken type bridge; ip link set taken up
       for range in 172.16.0.1/12 10.0.0.1/8 192.168.0.1/16; do ip address add $range dev taken; done`);

@@ -97,6 +97,8 @@ export const baseConfig: InitConfig = {
     shm_size: 65536 * 1024,
     seccomp: true,
     oom_score_adj: 0,
+    console_rows: 0,
+    console_columns: 0,
     init: false,
   },
 };

@@ -1,7 +1,10 @@
 // init.ptmx-console: /dev/ptmx, and with -t the container's own terminal, whose master goes to the daemon.
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+
+#include <string>
 
 #include "../steps.hpp"
 #include "../terminal.hpp"
@@ -18,6 +21,17 @@ Status bind_console(Init& init, int dev, int peer) {
   return init.kernel.move_mount(tree->get(), place->get());
 }
 
+// Here and not by the daemon, which learns of the terminal while the program may already ask for its size.
+Status set_size(Init& init, int master) {
+  const winsize size{init.config.console_rows, init.config.console_columns, 0, 0};
+  if (size.ws_row == 0) return Done{};
+  const std::string shown = "{" + std::to_string(size.ws_row) + ", " + std::to_string(size.ws_col) + "}";
+  auto done =
+      init.kernel.ioctl(master, TIOCSWINSZ, "TIOCSWINSZ", reinterpret_cast<unsigned long>(&size), shown);
+  if (!done) return done.failure();
+  return Done{};
+}
+
 }  // namespace
 
 Status ptmx_console(Init& init, const SystemMounts& mounts) {
@@ -27,6 +41,7 @@ Status ptmx_console(Init& init, const SystemMounts& mounts) {
   if (!init.config.tty) return Done{};
   auto terminal = new_terminal(init, mounts.pts());
   if (!terminal) return terminal.failure();
+  if (auto done = set_size(init, terminal->master.get()); !done) return done;
   if (auto done = bind_console(init, mounts.dev(), terminal->peer.get()); !done) return done;
   if (auto done = take_terminal(init, terminal->peer.get()); !done) return done;
   // Our copies of both ends close with this step: a master that stayed open would keep the terminal alive for

@@ -13,7 +13,7 @@ export const libcontainerConfig = step({
   needs: ['command', 'mountTable'],
   gives: ['initConfig'],
   observe: [],
-  run({ command, mountTable }) {
-    return { initConfig: initConfigOf(command, mountTable) };
+  run({ command, mountTable }, { run }) {
+    return { initConfig: initConfigOf(command, mountTable, run.size) };
   },
 });

@@ -30,8 +30,6 @@ export const monitor = step({
       teardown: [...run.self, 'supervise', run.id],
       env: Object.entries(passedOn(process.env)).map(([name, value]) => `${name}=${value}`),
     });
-    // Kept until there is a terminal: the program finds it as it will be.
-    if (run.size !== undefined) monitor.resize(run.size.rows, run.size.columns);
     // Before there is anything to hear, so that not a byte is missed.
     const attachment = run.attached ? Attachment.open(sys, place, container.ID, stdio.stdin) : null;
     if (attachment !== null) recordEvent(place, 'attach', subjectOf(container));
