@@ -63,10 +63,15 @@ struct Decoder {
   explicit Decoder(const Library& library) : zstd(library), context(library.create()) {}
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
-  ~Decoder() { zstd.free(context); }
+  ~Decoder() { close(); }
+
+  void close() {
+    if (context != nullptr) zstd.free(context);
+    context = nullptr;
+  }
 
   const Library& zstd;
-  void* const context;
+  void* context;
 };
 
 Napi::Value open_decoder(const Args& args) {
@@ -81,8 +86,17 @@ Napi::Value open_decoder(const Args& args) {
                                       [](Napi::Env, Decoder* old) { delete old; });
 }
 
+Decoder& decoder_of(const Args& args) { return *args.value(0).As<Napi::External<Decoder>>().Data(); }
+
+// A window may be 128 MiB, of which JavaScript's collector knows nothing: it might never come.
+Napi::Value close_decoder(const Args& args) {
+  decoder_of(args).close();
+  return done(args);
+}
+
 Napi::Value decode(const Args& args) {
-  const Decoder& decoder = *args.value(0).As<Napi::External<Decoder>>().Data();
+  const Decoder& decoder = decoder_of(args);
+  if (decoder.context == nullptr) throw Napi::TypeError::New(args.env(), "the decoder is closed");
   const auto packed = args.bytes(1);
   auto plain = args.value(2).As<Napi::Uint8Array>();
   InBuffer in{packed.data(), packed.size(), 0};
@@ -103,6 +117,7 @@ Napi::Value decode(const Args& args) {
 void offer_zstd(Napi::Object& exports) {
   offer<open_decoder>(exports, "zstdOpen");
   offer<decode>(exports, "zstdDecode");
+  offer<close_decoder>(exports, "zstdClose");
 }
 
 }  // namespace tsdock

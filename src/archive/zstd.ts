@@ -18,21 +18,25 @@ export async function* zstdFrames(
   what: string,
 ): AsyncGenerator<Uint8Array> {
   const decoder = open();
-  let between = true;
-  for await (const packed of source) {
-    let at = 0;
-    for (let full = false; at < packed.length || full;) {
-      const plain = Buffer.allocUnsafeSlow(PIECE);
-      const step = decode(decoder, packed.subarray(at), plain, between, what);
-      at += step.taken;
-      meter.taken += step.taken;
-      between = step.between;
-      // It may hold more than there was room for.
-      full = step.given === PIECE && !between;
-      if (step.given > 0) yield plain.subarray(0, step.given);
+  try {
+    let between = true;
+    for await (const packed of source) {
+      let at = 0;
+      for (let full = false; at < packed.length || full;) {
+        const plain = Buffer.allocUnsafeSlow(PIECE);
+        const step = decode(decoder, packed.subarray(at), plain, between, what);
+        at += step.taken;
+        meter.taken += step.taken;
+        between = step.between;
+        // It may hold more than there was room for.
+        full = step.given === PIECE && !between;
+        if (step.given > 0) yield plain.subarray(0, step.given);
+      }
     }
+    if (!between) throw badArchive(what, 'its zstd data is cut off');
+  } finally {
+    binding().zstdClose(decoder);
   }
-  if (!between) throw badArchive(what, 'its zstd data is cut off');
 }
 
 function open(): ZstdDecoder {

@@ -9,6 +9,7 @@ import { imageConfigOf, layersOf } from './image-store.ts';
 import { readImage } from './images.ts';
 import { INIT_FILES } from './init-layer.ts';
 import { applyInstructions } from './instructions.ts';
+import { breathing, untilInterrupted } from '../layouts/interrupted.ts';
 import { makeLayer, type Layer } from './layer-store.ts';
 import { diffOf } from './layers.ts';
 import type { Config, Container } from './model.ts';
@@ -24,6 +25,7 @@ export async function commitLayer(
   place: Place,
   container: Container,
   scratch: string,
+  interruption: Promise<void>,
   ready: (chainId: string) => void,
 ): Promise<Layer> {
   const image = readImage(sys, place, container.Image);
@@ -34,7 +36,10 @@ export async function commitLayer(
       scratch,
       below: layersOf(sys, place, image),
       diffId: undefined,
-      source: pack(sys, folder, { manner: 'layer', except: INIT_FILES }),
+      source: untilInterrupted(
+        breathing(pack(sys, folder, { manner: 'layer', except: INIT_FILES })),
+        interruption,
+      ),
       budgets: DEFAULT_BUDGETS,
       what: `what ${shortId(container.ID)} has written`,
       ready,

@@ -13,7 +13,7 @@ import { KernelError } from '../kernel/calls.ts';
 import { errnoMeaning } from '../kernel/errno.ts';
 import { O, RESOLVE } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { untilInterrupted } from '../layouts/interrupted.ts';
+import { breathing, untilInterrupted } from '../layouts/interrupted.ts';
 import {
   containerSide,
   hostSide,
@@ -142,21 +142,9 @@ async function send(tar: AsyncIterable<Uint8Array>, stream: CopyStream): Promise
   return bytes;
 }
 
-/** How many parts of an archive go over before a signal is listened for. */
-const PARTS = 32;
-
 /** A long copy ends between two of its parts. */
 const until = (tar: AsyncIterable<Uint8Array>, over: Promise<void>): AsyncGenerator<Uint8Array> =>
   untilInterrupted(breathing(tar), over);
-
-/** Reading and writing files does not wait for anything, and a signal is heard only by who waits. */
-async function* breathing(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let parts = 0;
-  for await (const part of tar) {
-    if (++parts % PARTS === 0) await new Promise(setImmediate);
-    yield part;
-  }
-}
 
 /**
  * A folder does not take the place of a file, nor a file that of a folder, which would take all that lies in it along; and

@@ -296,6 +296,8 @@ export interface Binding {
   zstdOpen(windowLog: number): Or<ZstdDecoder> | null;
   /** ZSTD_decompressStream(): how far it came, or what it refuses, in its own words. */
   zstdDecode(decoder: ZstdDecoder, packed: Uint8Array, plain: Uint8Array): ZstdStep | string;
+  /** Gives its memory back at once; idempotent. */
+  zstdClose(decoder: ZstdDecoder): Or<0>;
 }
 
 /** Where build products lie: beside the bundle when installed, in the checkout's root in tests. */

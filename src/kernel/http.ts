@@ -40,6 +40,8 @@ export interface HttpRequest {
 }
 
 export interface HttpAnswer {
+  /** Who gave it. */
+  readonly url: URL;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** Read to its end, or dropped. It fails with {@link HttpError} where it is cut. */
@@ -128,7 +130,7 @@ export class HttpPort {
       this.#plain ??= new http.Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS });
       asked = http.request(url, { ...common, agent: this.#plain });
     }
-    return this.#answerTo(asked, body);
+    return this.#answerTo(asked, url, body);
   }
 
   #secureAgent(trust: Trust): Agent {
@@ -157,7 +159,7 @@ export class HttpPort {
     return agent;
   }
 
-  #answerTo(asked: ClientRequest, body: HttpRequest['body']): Promise<HttpAnswer> {
+  #answerTo(asked: ClientRequest, url: URL, body: HttpRequest['body']): Promise<HttpAnswer> {
     const { connect, idle } = this.#times;
     return new Promise((resolve, reject) => {
       let response: IncomingMessage | undefined;
@@ -178,6 +180,7 @@ export class HttpPort {
       asked.once('response', (message) => {
         response = message;
         resolve({
+          url,
           status: message.statusCode ?? 0,
           headers: message.headers,
           body: bodyOf(message),

@@ -153,7 +153,8 @@ export class Kernel {
     this.file('rename', [quote(temporary), quote(path)], () => {
       const fd = fs.openSync(temporary, 'w', mode);
       try {
-        fs.writeSync(fd, data);
+        // All of it, or an error: a single write on a full disk may take a part and say nothing.
+        fs.writeFileSync(fd, data);
         fs.fsyncSync(fd);
       } finally {
         fs.closeSync(fd);

@@ -1,6 +1,18 @@
 /** A long read ends when somebody asks for the end of the run. */
 import { TsDockError } from '../engine/failure.ts';
 
+/** How many parts of an archive go over before a signal is listened for. */
+const PARTS = 32;
+
+/** Reading and writing files does not wait for anything, and a signal is heard only by who waits. */
+export async function* breathing(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let parts = 0;
+  for await (const part of tar) {
+    if (++parts % PARTS === 0) await new Promise(setImmediate);
+    yield part;
+  }
+}
+
 export async function* untilInterrupted(
   source: AsyncIterable<Uint8Array>,
   interruption: Promise<void>,

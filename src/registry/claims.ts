@@ -10,6 +10,7 @@ import type { Watch } from '../kernel/binding.ts';
 import { refusedWith } from '../kernel/calls.ts';
 import { POLL } from '../kernel/flags.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { pause } from './registry.ts';
 
 export interface Waiting {
   readonly hex: string;
@@ -48,7 +49,11 @@ export class Claims {
     let told = 0;
     while (!this.tryTake(hex)) {
       const pid = this.#holder(hex);
-      if (pid === 0) continue;
+      // Nobody any more; or somebody whom we cannot see, as he is in another process namespace.
+      if (pid <= 0) {
+        await pause(LOOK_EVERY, signal);
+        continue;
+      }
       if (pid !== told) waiting({ hex, pid });
       told = pid;
       await this.#changed(pid, signal);
@@ -122,7 +127,7 @@ export class Claims {
     try {
       pidfd = this.#sys.pidfdOpen(pid);
     } catch (error) {
-      if (refusedWith(error, 'ESRCH')) return;
+      if (refusedWith(error, 'ESRCH')) return pause(LOOK_EVERY, signal);
       throw error;
     }
     const watches: Watch[] = [];

@@ -11,6 +11,7 @@ import {
   type ImageManifest,
 } from './manifest.ts';
 import { isDigest } from '../daemon/reference.ts';
+import { textOf } from '../layouts/json.ts';
 import type { Platform } from './platform.ts';
 import { readAll, unanswered } from './refusals.ts';
 import type { Registry } from './registry.ts';
@@ -84,7 +85,7 @@ async function document(
   if (size !== undefined && bytes.length !== size) throw wrongSize(what, bytes.length, size);
   const header = headers['content-type'] ?? '';
   const where = `the manifest of ${shown}`;
-  const found = parseManifest(where, bytes.toString('utf8'), header);
+  const found = parseManifest(where, textOf(where, bytes), header);
   // The index has a word in it, too.
   if (mediaType !== '' && found.mediaType !== mediaType)
     throw new TsDockError(
@@ -107,7 +108,7 @@ export async function fetchConfig(
   const { bytes } = await whole(registry, what, `blobs/${digest}`, {}, size, signal);
   if (bytes.length !== size) throw wrongSize(what, bytes.length, size);
   if (digestOf(bytes) !== digest) throw wrongDigest(what, digest, digestOf(bytes));
-  return bytes.toString('utf8');
+  return textOf(`the configuration of ${registry.name.shown}`, bytes);
 }
 
 async function whole(

@@ -1,5 +1,7 @@
 /** What the steps of a pull hand to each other. */
 import type { ImageConfig } from '../daemon/image-config.ts';
+import { shortId } from '../daemon/store.ts';
+import { TsDockError } from '../engine/failure.ts';
 import type { Bar } from '../engine/frontend.ts';
 import type { Descriptor } from './manifest.ts';
 import type { Platform } from './platform.ts';
@@ -74,4 +76,12 @@ export class LayerBars {
     this.#draw([]);
     this.#say(line);
   }
+}
+
+/** A layer that was here when this pull was planned: another run had brought it, has failed since, and took it back. */
+export function takenBack(chainId: string): TsDockError {
+  return new TsDockError('registry', `cannot use layer ${shortId(chainId)}: it is no longer here`, {
+    means: 'Another command had brought it, failed, and took it back meanwhile.',
+    remedy: 'Pull again.',
+  });
 }

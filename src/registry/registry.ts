@@ -137,7 +137,9 @@ export class Registry {
       true,
       signal,
     );
-    if (answer.status !== 200 && answer.status !== 401) {
+    // A challenge of somebody that it sent us to is his, and what we would answer is meant for the registry.
+    const refused = answer.status === 401 && answer.url.origin !== base.origin;
+    if ((answer.status !== 200 && answer.status !== 401) || refused) {
       if (answer.status === 404) {
         answer.drop();
         throw new TsDockError('registry', `cannot ${what}: it is no registry`, {
@@ -145,7 +147,7 @@ export class Registry {
           remedy: 'Look at the name of the host.',
         });
       }
-      throw await refusal(what, url, answer);
+      throw await refusal(what, answer.url, answer);
     }
     this.#base = base;
     this.#learn(answer);
@@ -229,14 +231,14 @@ export class Registry {
         );
         if (accept.includes(answer.status)) return answer;
         // The token has run out, or this repository wants more than `/v2/` did.
-        if (answer.status === 401 && !renewed && this.#ours(url)) {
+        if (answer.status === 401 && !renewed && this.#ours(answer.url)) {
           renewed = true;
           this.#tokens.clear();
           this.#learn(answer);
           answer.drop();
           continue;
         }
-        throw await refusal(what, url, answer);
+        throw await refusal(what, answer.url, answer);
       }
     } catch (error) {
       throw error instanceof HttpError && error.code !== 'ABORTED' ? unanswered(what, url, error) : error;

@@ -264,6 +264,16 @@ describe('bombs', () => {
     expect(growth).toBeLessThan(100 * MiB);
   });
 
+  test('window after window, each gives its memory back at once', async () => {
+    const bytes = shell('head -c 134217728 /dev/zero | zstd -q -c --long=27');
+    const budgets = { ...DEFAULT_BUDGETS, ratio: 1e9 };
+    const before = process.memoryUsage.rss();
+    for (let n = 0; n < 5; n++)
+      for await (const piece of decompressed(pieces(bytes, 65_536), budgets))
+        expect(piece.length).toBeGreaterThan(0);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(300 * MiB);
+  });
+
   test('half a GiB in a window of 128 MiB takes little more than the window', async () => {
     // Noise that comes again after 100 MiB: the window is used.
     const { error, unpacked, growth } = await bombed(

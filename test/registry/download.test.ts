@@ -341,6 +341,29 @@ describe('a redirect', () => {
     expect(record).not.toMatch(/hunter2|secret|YW5uYTpz/);
   });
 
+  it('to another host that asks who we are is told nothing: its challenge is not the registry’s', async () => {
+    const blob = blobOf();
+    const thief = await serve((request, response) => {
+      if (request.url?.startsWith('/token') === true) {
+        ok(response, Buffer.from('{"token":"t"}'));
+        return;
+      }
+      const realm = `http://${request.headers.host ?? ''}/token`;
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="s"` });
+      response.end();
+    });
+    const server = await serve(
+      registryOf((_request, response) => {
+        response.writeHead(307, { location: `http://${thief.host}/data` });
+        response.end();
+      }),
+    );
+    const { sys, registry } = await speakTo(server, settingsFor(server));
+    const fetched = download(sys, registry, temporary(), blob.descriptor, () => undefined, undefined);
+    await expect(fetched).rejects.toMatchObject({ reason: 'unauthorized' });
+    expect(thief.seen.map(({ url }) => url)).toEqual(['/data']);
+  });
+
   it('within the same host keeps it', async () => {
     const blob = blobOf();
     const server = await serve((request, response) => {

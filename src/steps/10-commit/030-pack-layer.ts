@@ -16,8 +16,9 @@ export const packLayer = step({
     drawn: undefined,
     undo: [{ lifetime: 'transient', kind: 'remove-tree', path: beneath(place, join(place.work, run.id)) }],
   }),
-  async run({ commitSource: { container } }, { sys, place, run, alsoUndo, note }) {
-    const layer = await commitLayer(sys, place, container, join(place.work, run.id), (id) => {
+  async run({ commitSource: { container } }, { sys, place, run, alsoUndo, interruption, note }) {
+    const scratch = join(place.work, run.id);
+    const layer = await commitLayer(sys, place, container, scratch, interruption, (id) => {
       alsoUndo({ lifetime: 'unless-finished', kind: 'drop-image', id, layers: [id] });
     });
     note(`${layer.size.toString()} bytes in files, ${layer.diffId}`);

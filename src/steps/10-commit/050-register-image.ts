@@ -4,6 +4,7 @@ import { imageConfigText } from '../../daemon/image-config.ts';
 import { describeLayers } from '../../daemon/layer-store.ts';
 import { layersOf, registerImage as register } from '../../daemon/image-store.ts';
 import { readImage } from '../../daemon/images.ts';
+import { underLock } from '../../daemon/lock.ts';
 import { step } from '../../engine/step.ts';
 import { sha256 } from '../../kernel/hash.ts';
 
@@ -28,7 +29,8 @@ export const registerImage = step({
       place,
       layersOf(sys, place, readImage(sys, place, container.Image)),
     );
-    register(sys, place, text, [...below, layer], join(place.work, run.id));
+    const scratch = join(place.work, run.id);
+    underLock(sys, place, () => register(sys, place, text, [...below, layer], scratch));
     return { committed: { id } };
   },
 });

@@ -7,7 +7,7 @@ import { step } from '../../engine/step.ts';
 import { blobOf, discard } from '../../registry/download.ts';
 import { unlessInterrupted } from '../../registry/interrupted.ts';
 import { rememberBlob } from '../../registry/known-blob.ts';
-import { labelOf, LayerBars } from '../../registry/pull.ts';
+import { labelOf, LayerBars, takenBack } from '../../registry/pull.ts';
 
 export const unpackLayers = step({
   id: 'pull.unpack-layers',
@@ -51,6 +51,7 @@ export const unpackLayers = step({
         made.push(there);
         continue;
       }
+      if (layer.state === 'there') throw takenBack(chainId);
       try {
         const source = (signal: AbortSignal): AsyncIterable<Uint8Array> =>
           blobOf(place.downloads, blob, signal, (done) => {

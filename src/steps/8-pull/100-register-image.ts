@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { registerImage as register } from '../../daemon/image-store.ts';
+import { findLayer } from '../../daemon/layer-store.ts';
+import { underLock } from '../../daemon/lock.ts';
 import { step } from '../../engine/step.ts';
+import { takenBack } from '../../registry/pull.ts';
 
 export const registerImage = step({
   id: 'pull.register-image',
@@ -12,14 +15,14 @@ export const registerImage = step({
   gives: ['pulledImage'],
   observe: ['store'],
   run({ remoteConfig, pulledLayers }, { sys, place, run }) {
-    return {
-      pulledImage: register(
-        sys,
-        place,
-        remoteConfig.bytes.toString('utf8'),
-        pulledLayers,
-        join(place.work, run.id),
-      ),
-    };
+    const scratch = join(place.work, run.id);
+    // Under the lock, as who takes back what a failed load had brought holds it too.
+    return underLock(sys, place, () => {
+      const gone = pulledLayers.find(({ chainId }) => findLayer(sys, place, chainId) === undefined);
+      if (gone !== undefined) throw takenBack(gone.chainId);
+      return {
+        pulledImage: register(sys, place, remoteConfig.bytes.toString('utf8'), pulledLayers, scratch),
+      };
+    });
   },
 });
