@@ -108,6 +108,11 @@ describe.skipIf(skip)('images in a root', () => {
     const between = JSON.parse(await out('images', '-a', '--json')) as unknown[];
     expect(between.length).toBeGreaterThan(124);
     expect(await refused('images', '-f', 'dangling=maybe')).toContain('true or false');
+    for (const name of ['lost', 'lost:latest', 'docker.io/library/lost'])
+      expect((await out('images', name)).trim().split('\n').slice(1)).toEqual([
+        expect.stringMatching(/^lost +latest /),
+      ]);
+    expect((await out('images', 'lost:other')).trim().split('\n')).toHaveLength(1);
     expect(await out('rmi', image.id.slice(0, 12))).toMatch(
       new RegExp(`^Deleted: sha256:${image.id}\nDeleted: sha256:[0-9a-f]{64}\n$`),
     );

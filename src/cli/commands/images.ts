@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { listImages, type Selection } from '../../daemon/inspect.ts';
+import { listImages, type ListedImage, type Selection } from '../../daemon/inspect.ts';
+import { nameIn, parseReference } from '../../daemon/reference.ts';
 import { TsDockError } from '../../engine/failure.ts';
 import type { Cli } from '../cli.ts';
 import { filtersOf } from '../filters.ts';
@@ -24,21 +25,38 @@ export function imagesCommand(cli: Cli): Command {
     .option('-a, --all', 'the layers in between as well')
     .option('-q, --quiet', 'only their ids')
     .option('--no-trunc', 'ids in full')
-    .option('--digests', 'by which digests registries know them')
+    .option('--digests', 'by which digests they were pulled')
     .option('-f, --filter <key=value>', 'only these: dangling=true, dangling=false', all);
-  return addJsonFlag(command).action((options: Options) => {
-    const selection = selectionOf(options);
-    const images = cli.rootIsThere()
-      ? listImages(cli.sys, cli.place, selection, (text) => {
-          cli.say(text);
-        })
-      : [];
-    const whole = !options.trunc;
-    if (options.json === true) cli.print(JSON.stringify(images, null, 2));
-    else if (options.quiet === true)
-      cli.print([...new Set(images.map(({ id }) => (whole ? `sha256:${id}` : id.slice(0, 12))))].join('\n'));
-    else cli.print(imagesTable(images, { whole, digests: options.digests === true }, cli.style()));
-  });
+  return addJsonFlag(command.argument('[name]', 'only this repository, or this tag of it')).action(
+    (name: string | undefined, options: Options) => {
+      const selection = selectionOf(options);
+      const isMeant = meant(name);
+      const images = (
+        cli.rootIsThere()
+          ? listImages(cli.sys, cli.place, selection, (text) => {
+              cli.say(text);
+            })
+          : []
+      ).filter(isMeant);
+      const whole = !options.trunc;
+      if (options.json === true) cli.print(JSON.stringify(images, null, 2));
+      else if (options.quiet === true)
+        cli.print(
+          [...new Set(images.map(({ id }) => (whole ? `sha256:${id}` : id.slice(0, 12))))].join('\n'),
+        );
+      else cli.print(imagesTable(images, { whole, digests: options.digests === true }, cli.style()));
+    },
+  );
+}
+
+function meant(name: string | undefined): (line: ListedImage) => boolean {
+  if (name === undefined) return () => true;
+  const wanted = parseReference(name);
+  const { repository } = nameIn(wanted);
+  return (line) =>
+    line.repository === repository &&
+    (wanted.tag === '' || line.tag === wanted.tag) &&
+    (wanted.digest === '' || line.digests.includes(wanted.digest));
 }
 
 function selectionOf(options: Options): Selection {

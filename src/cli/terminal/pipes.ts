@@ -50,5 +50,12 @@ export function joinPipes(cli: Cli, attachment: Attachment, input: boolean): Joi
 /** A promise where the stream has no room; a reader that went away hears nothing more, and the container goes on. */
 export function writeTo(cli: Cli, stream: NodeJS.WriteStream, bytes: Buffer): Promise<void> | undefined {
   if (cli.guarded(stream).write(bytes) || stream.destroyed) return undefined;
-  return new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
+  return new Promise((resolve) => {
+    // Both go: what stayed at each piece of a long archive would be a thousand listeners.
+    const done = (): void => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }
