@@ -27,7 +27,9 @@ describe.skipIf(skipUnlessRoot())('trace', () => {
       code: 125,
       stderr: expect.stringContaining('nothing has run yet') as string,
     });
-    await box.run(['run', '--rm', '--name', 'first', 'base', 'sh', '-c', 'exit 3']);
+    // Busy for a while: of one that ends at once there may be nothing left to wait for.
+    const busy = 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exit 3';
+    await box.run(['run', '--rm', '--name', 'first', 'base', 'sh', '-c', busy]);
     await box.run(['run', '--name', 'second', 'base', 'true']);
     await box.run(['start', '-a', 'second']);
     listed = JSON.parse((await trace('list', '--json')).stdout) as Listed[];
