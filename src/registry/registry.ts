@@ -162,11 +162,11 @@ export class Registry {
 
   /** Says who we are, if it wants to know. In words: as whom, and how. */
   async authenticate(signal?: AbortSignal): Promise<string> {
-    if (this.#challenges.length === 0) return 'nobody asks who we are';
+    if (this.#challenges.length === 0) return 'Nobody asks who we are';
     await this.#authorization(signal);
     const as = this.#whoWeAre() === undefined ? 'nobody in particular' : 'the user of config.json';
     const how = this.#challenges.some(({ scheme }) => scheme === 'bearer') ? 'a token' : 'a password';
-    return `as ${as}, by ${how}`;
+    return `Asked as ${as}, by ${how}`;
   }
 
   /** Looked up once, and only when somebody asks: a helper may be slow, or want a person. */

@@ -12,7 +12,7 @@ export const authenticate = step({
   observe: [],
   async run({ registry }, { interruption, note }) {
     const authenticated = await unlessInterrupted(interruption, (signal) => registry.authenticate(signal));
-    note(`Who asks: ${authenticated}.`);
+    note(`${authenticated}.`);
     return { authenticated };
   },
 });
